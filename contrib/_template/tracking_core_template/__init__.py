@@ -1,0 +1,1 @@
+"""A storage plugin for tracking_core, to copy."""

@@ -1,0 +1,1 @@
+"""Backend stores in SQL databases: sqlite, PostgreSQL, MySQL, MariaDB, MS SQL."""

@@ -1,0 +1,1 @@
+"""Runs: their headers, what is logged to them, their history."""

@@ -1,0 +1,1 @@
+"""Searches as SQL: filters, orders, pages, and what they find as entities."""

@@ -1,0 +1,1 @@
+"""Declares more than its store has, and one thing less."""

@@ -1,0 +1,1 @@
+"""Its announcing module can't be imported."""

@@ -1,0 +1,1 @@
+"""It announces itself well, but its store can't be imported."""

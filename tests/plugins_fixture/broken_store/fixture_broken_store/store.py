@@ -1,0 +1,1 @@
+from tracking_core.stores import SomethingThatNeverWas  # noqa: F401

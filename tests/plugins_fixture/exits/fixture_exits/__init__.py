@@ -1,0 +1,1 @@
+"""Its announcing module ends the process that imports it."""

@@ -1,0 +1,1 @@
+"""A store, a repository and tags; nothing is wrong with it."""

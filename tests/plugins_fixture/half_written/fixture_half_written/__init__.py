@@ -1,0 +1,1 @@
+"""Its store lacks methods."""

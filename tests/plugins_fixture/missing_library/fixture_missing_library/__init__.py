@@ -1,0 +1,1 @@
+"""Its store needs a library that isn't there."""

@@ -1,0 +1,1 @@
+"""Written for a contract to come."""

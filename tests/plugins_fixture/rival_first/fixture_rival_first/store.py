@@ -1,0 +1,5 @@
+from tracking_core.stores.memory import MemoryStore
+
+
+class RivalStore(MemoryStore):
+    pass

@@ -1,0 +1,1 @@
+"""One of two that claim the scheme rival."""

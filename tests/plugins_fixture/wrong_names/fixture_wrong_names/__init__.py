@@ -1,0 +1,1 @@
+"""Four specs whose implementation isn't what they say."""

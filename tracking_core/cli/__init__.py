@@ -1,0 +1,5 @@
+"""The command `tracking`."""
+
+from tracking_core.cli.application import main, tracking
+
+__all__ = ["main", "tracking"]
