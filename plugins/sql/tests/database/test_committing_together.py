@@ -130,3 +130,28 @@ def test_readers_go_on_while_another_writes(database: Database) -> None:
     database.write(work)
     assert seen == [{"own before"}]
     assert names(database) == {"own before", "own now"}
+
+
+def test_a_statement_that_is_interrupted_leaves_no_lock_behind(
+    database: Database, tmp_path: Path
+) -> None:
+    def interrupt(_: object, __: object, statement: str, *___: object) -> None:
+        if "RETURNING" in statement:
+            raise KeyboardInterrupt
+
+    def work(transaction: Transaction) -> None:
+        transaction.connection.exec_driver_sql(
+            "INSERT INTO tracking_schema_property (name, value) VALUES ('own 1', 'x') RETURNING 1"
+        )
+
+    engine = database._place._engine
+    event.listen(engine, "after_cursor_execute", interrupt)
+    with pytest.raises(KeyboardInterrupt) as kept:  # and the cursor with it, as notebooks do
+        database.write(work)
+    event.remove(engine, "after_cursor_execute", interrupt)
+    other = Database(Uri.parse(f"sqlite:///{tmp_path}/runs.db?retry_seconds=0"), Settings())
+    other.write(lambda transaction: put(transaction, "own 2"))
+    other.close()
+    database.write(lambda transaction: put(transaction, "own 3"))
+    assert names(database) == {"own 2", "own 3"}
+    assert kept.value is not None

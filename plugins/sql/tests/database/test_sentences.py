@@ -9,7 +9,9 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from tracking_core.config import Settings, Uri
 from tracking_core.errors import (
@@ -22,6 +24,7 @@ from tracking_core.errors import (
     TrackingError,
 )
 from tracking_core.stores import ExperimentQuery, NewExperiment
+from tracking_core_sql.database import faults
 from tracking_core_sql.store import SqlStore
 
 QUICK = "retry_seconds=0.2"
@@ -176,3 +179,28 @@ def test_each_new_connection_asks_for_its_password(
     assert before >= 1
     assert len(asked) > before
     assert set(asked) == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [
+        ("Connection refused", True),
+        ("server closed the connection unexpectedly", True),
+        ("FATAL:  the database system is starting up", True),
+        (
+            "FATAL:  the database system is not yet accepting connections\n"
+            "DETAIL:  Consistent recovery state has not been yet reached.",
+            True,
+        ),
+        ("FATAL:  sorry, too many clients already", True),
+        ("could not translate host name to address: Temporary failure", True),
+        ('FATAL:  password authentication failed for user "me"', False),
+        ('FATAL:  no pg_hba.conf entry for host "127.0.0.1"', False),
+        ('FATAL:  database "runs" does not exist', False),
+    ],
+)
+def test_a_connection_that_never_came_about_is_tried_again_unless_it_was_refused(
+    text: str, passes: bool
+) -> None:
+    error = psycopg.OperationalError(f"connection failed: {text}")
+    assert faults.passes(OperationalError(None, None, error)) is passes

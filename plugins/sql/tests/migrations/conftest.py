@@ -14,6 +14,7 @@ from tracking_core.config import Settings, Uri
 from tracking_core_sql.database.address import engine_url
 from tracking_core_sql.database.creation import create
 from tracking_core_sql.database.options import options_of
+from tracking_core_sql.database.sqlite import roll_back_what_is_interrupted
 from tracking_core_sql.migrations import upgrade as upgrading
 from tracking_core_sql.migrations.upgrade import Upgraded
 
@@ -46,7 +47,10 @@ def quiet() -> Callable[[str], None]:
 def engine_of(uri: str) -> Engine:
     """Return SQLAlchemy's own engine for a database, without what `Database` does for it."""
     parsed = Uri.parse(uri)
-    return sqlalchemy.create_engine(engine_url(parsed, options_of(parsed, Settings())))
+    engine = sqlalchemy.create_engine(engine_url(parsed, options_of(parsed, Settings())))
+    if engine.dialect.name == "sqlite":
+        roll_back_what_is_interrupted(engine)
+    return engine
 
 
 def make_tables(engine: Engine) -> None:

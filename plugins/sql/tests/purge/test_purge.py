@@ -272,7 +272,7 @@ def test_statements_do_not_depend_on_how_many_runs_go(store: SqlStore) -> None:
 def test_a_purge_that_is_killed_leaves_no_half_run_and_goes_on(
     store: SqlStore, database_uri: str
 ) -> None:
-    kept, runs_kept = make_experiment(store, "kept", runs=1)
+    _, runs_kept = make_experiment(store, "kept", runs=1)
     before = counts(store)
     experiment_id, runs = make_experiment(store, "gone", runs=7)
     store.delete_experiment(experiment_id)
@@ -281,7 +281,7 @@ def test_a_purge_that_is_killed_leaves_no_half_run_and_goes_on(
     while True:
         command = [sys.executable, str(PROGRAM), database_uri, str(after), experiment_id]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        child = subprocess.run(command, env=environment, capture_output=True, text=True)  # noqa: S603, PLW1510
+        child = subprocess.run(command, env=environment, capture_output=True, text=True)
         if child.stdout == "survived\n":
             break
         assert (child.returncode, child.stderr) == (-signal.SIGKILL, "")

@@ -44,7 +44,8 @@ def create(connection: Connection, uri: Uri) -> dict[str, str]:
         try:
             found = _create(connection, uri)
         except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
+            if not connection.invalidated:
+                connection.exec_driver_sql("ROLLBACK")
             raise
         connection.exec_driver_sql("COMMIT")
         return found
@@ -53,14 +54,16 @@ def create(connection: Connection, uri: Uri) -> dict[str, str]:
         try:
             return _create(connection, uri)
         finally:
-            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_LOCK})")
+            if not connection.invalidated:
+                connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_LOCK})")
     if kind in ("mysql", "mariadb"):
         name = "CONCAT('tracking_create:', MD5(DATABASE()))"
         connection.exec_driver_sql(f"SELECT GET_LOCK({name}, 60)")
         try:
             return _create(connection, uri)
         finally:
-            connection.exec_driver_sql(f"SELECT RELEASE_LOCK({name})")
+            if not connection.invalidated:
+                connection.exec_driver_sql(f"SELECT RELEASE_LOCK({name})")
     return _create(connection, uri)
 
 

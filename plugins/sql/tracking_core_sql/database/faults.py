@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from tracking_core.config import Uri
@@ -22,16 +22,16 @@ from tracking_core.errors import (
 _POSTGRESQL_PASSES = {"40001", "40P01", "55P03", "53300", "57P01", "57P02", "57P03"}
 # https://mariadb.com/kb/en/mariadb-error-code-reference/: likewise; 2xxx are the client's.
 _MYSQL_PASSES = {1040, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2055}
-_POSTGRESQL_SAYS = (
-    "Connection refused",
-    "could not connect",
-    "in recovery mode",
-    "is starting up",
-    "is shutting down",
-    "remaining connection slots",
-    "timeout expired",
-    "too many clients",
-)
+# Of a connection that never came about psycopg tells no code, only words; these don't pass.
+_POSTGRESQL_REFUSES = {
+    PermissionDeniedError: (
+        "password authentication failed",
+        "no password supplied",
+        "no pg_hba.conf entry",
+        "permission denied",
+    ),
+    NotFoundError: ("does not exist",),
+}
 _SQLITE_BUSY = ("database is locked", "database table is locked", "database schema is locked")
 
 
@@ -67,6 +67,11 @@ def is_lost(error: BaseException) -> bool:
     return "server closed the connection" in text or "consuming input failed" in text
 
 
+def _never_came_about(error: DBAPIError) -> bool:
+    """Tell whether a connection to PostgreSQL couldn't be made, or broke."""
+    return isinstance(error, OperationalError) and hasattr(error.orig, "sqlstate")
+
+
 def passes(error: BaseException) -> bool:
     """Tell whether trying the whole transaction again may help."""
     if isinstance(error, IntegrityError):
@@ -80,8 +85,9 @@ def passes(error: BaseException) -> bool:
         return code in _POSTGRESQL_PASSES
     if isinstance(code, int):
         return code in _MYSQL_PASSES
-    text = str(error.orig)  # of a connection that never came about PostgreSQL tells no code
-    return any(phrase in text for phrase in _POSTGRESQL_SAYS)
+    return _never_came_about(error) and not any(
+        phrase in str(error.orig) for phrases in _POSTGRESQL_REFUSES.values() for phrase in phrases
+    )
 
 
 def told(error: BaseException, uri: Uri, *, path: str | None, seconds: float) -> TrackingError:
@@ -105,14 +111,19 @@ def told(error: BaseException, uri: Uri, *, path: str | None, seconds: float) ->
     kinds: tuple[tuple[tuple[object, ...], tuple[str, ...], type[TrackingError], str], ...] = (
         (
             ("28P01", "28000", 1045, 1698),
-            ("password authentication failed", "no password supplied"),
+            _POSTGRESQL_REFUSES[PermissionDeniedError],
             PermissionDeniedError,
             "refused the user or the password",
         ),
-        (("3D000", 1049), ("does not exist",), NotFoundError, "has no such database; create it"),
+        (
+            ("3D000", 1049),
+            _POSTGRESQL_REFUSES[NotFoundError],
+            NotFoundError,
+            "has no such database; create it",
+        ),
         (
             ("42501", 1044, 1142, 1227),
-            ("permission denied",),
+            (),
             PermissionDeniedError,
             "denies that to this user",
         ),

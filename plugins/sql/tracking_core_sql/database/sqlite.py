@@ -168,6 +168,7 @@ class SqliteFile:
             cursor.execute("PRAGMA cache_size = -16384")
             cursor.close()
 
+        roll_back_what_is_interrupted(engine)
         return engine
 
     def _writing_connection(self) -> Connection:
@@ -256,6 +257,15 @@ class SqliteFile:
         except DBAPIError:
             # Others are at work; the next time will do.
             _log.debug("No statistics of %s were made.", self.path, exc_info=True)
+
+
+def roll_back_what_is_interrupted(engine: Engine) -> None:
+    """Let an interrupted statement's locks go with its connection."""
+
+    # sqlite keeps a closed connection, and its locks, as long as a traceback holds a cursor.
+    @event.listens_for(engine, "invalidate")
+    def roll_back(dbapi: sqlite3.Connection, _: object, __: object) -> None:
+        dbapi.rollback()
 
 
 def _patiently(cursor: Any, statement: str) -> None:
