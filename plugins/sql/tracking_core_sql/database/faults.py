@@ -43,8 +43,15 @@ def code_of(error: BaseException) -> str | int | None:
     arguments = getattr(original, "args", ())
     if arguments and isinstance(arguments[0], int):
         return arguments[0]  # PyMySQL has SQLSTATEs too, which tell less
-    state = getattr(original, "sqlstate", None)
+    name = _name_of_code(original)
+    state = getattr(original, name, None) if name else None
     return None if state is None else str(state)
+
+
+def _name_of_code(original: object) -> str:
+    """Return where an error of a driver of PostgreSQL keeps its code; empty for other drivers."""
+    names = ("sqlstate", "pgcode")  # psycopg, psycopg2
+    return next((name for name in names if hasattr(original, name)), "")
 
 
 def is_busy(error: BaseException) -> bool:
@@ -69,7 +76,7 @@ def is_lost(error: BaseException) -> bool:
 
 def _never_came_about(error: DBAPIError) -> bool:
     """Tell whether a connection to PostgreSQL couldn't be made, or broke."""
-    return isinstance(error, OperationalError) and hasattr(error.orig, "sqlstate")
+    return isinstance(error, OperationalError) and bool(_name_of_code(error.orig))
 
 
 def passes(error: BaseException) -> bool:
