@@ -92,9 +92,10 @@ def test_the_format_stays_as_it_was(points: Points, data: str) -> None:
 
 
 def test_compressed_columns_of_the_first_version_can_be_read() -> None:
-    points = Points(range(20), [1000 * i for i in range(20)], [float(i % 3) for i in range(20)])
+    places = range(600)
+    points = Points(places, [1000 * i for i in places], [float(i % 3) for i in places])
     data = encode(points)
-    assert data[:5].hex() == "0414000000"
+    assert data[:5].hex() == "0458020000"
     columns = zlib.decompress(data[5:])
     assert columns[:17].hex() == "0000000000000000000100000000000000"
     assert same(decode(data), points)

@@ -40,7 +40,8 @@ _INT64 = struct.Struct("<q")
 _CONSTANT, _AS_THEY_ARE = 0, 9
 _TYPES = {1: "b", 2: "h", 4: "i", 8: "q", _AS_THEY_ARE: "q"}
 _MIN, _MAX = -(2**63), 2**63 - 1
-_WORTH_COMPRESSING = 16
+# Smaller blocks wait to become a part of larger ones, and would be compressed twice.
+_WORTH_COMPRESSING = 512
 _IS_BIG_ENDIAN = sys.byteorder == "big"
 
 

@@ -30,7 +30,8 @@ FULL_BLOCK = 1024
 _LARGE_BATCH = FULL_BLOCK // 2
 """So many points of one batch are sealed as they come, if nothing waits before them."""
 
-_LEAST_MERGED = 2 * FULL_BLOCK
+_LEAST_MERGED = 8 * FULL_BLOCK
+"""Points that one batch may merge in any case: enough to be worth the statements that it takes."""
 
 _BLOCK_NAMES = (
     "run",
