@@ -59,8 +59,9 @@ class Server:
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Return what the work returns, once it is committed."""
         with self._engine.connect() as connection:
-            result = work(Transaction(connection))
-            ticket = self._ticket(connection)
+            transaction = Transaction(connection)
+            result = work(transaction)
+            ticket = transaction.finish()
             try:
                 connection.commit()
             except Exception as error:
@@ -128,13 +129,6 @@ class Server:
                 cursor.close()
 
         return engine
-
-    def _ticket(self, connection: Connection) -> int | None:
-        """Return the number under which PostgreSQL will know how the transaction ended."""
-        if self._kind != "postgresql":
-            return None
-        number = connection.exec_driver_sql("SELECT txid_current_if_assigned()").scalar()
-        return None if number is None else int(number)
 
     def _was_committed(self, ticket: int) -> bool:
         with self.looking() as connection:

@@ -31,18 +31,47 @@ Row = Sequence[Any]
 class Transaction:
     """A transaction in progress; everything that a piece of work asks of the database goes here.
 
+    On PostgreSQL, where each statement waits for the network, rows to insert are kept back until
+    something is asked, and then go in one statement.
+
     Attributes:
-        connection: SQLAlchemy's connection, inside its transaction.
         dialect: `sqlite`, `postgresql`, `mysql` (MariaDB too) or `mssql`: of this connection, which
             for a database that isn't there yet is an empty sqlite in memory.
     """
 
-    __slots__ = ("connection", "dialect")
+    __slots__ = ("_connection", "_kept", "dialect")
 
     def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+        self._connection = connection
+        self._kept: dict[str, tuple[str, tuple[Any, ...]]] = {}
         name = connection.dialect.name
         self.dialect = "mysql" if name == "mariadb" else name
+
+    @property
+    def connection(self) -> Connection:
+        """SQLAlchemy's connection, inside its transaction, with everything written."""
+        if self._kept:
+            self._insert_kept("SELECT 1")
+        return self._connection
+
+    def finish(self) -> int | None:
+        """Write everything; return the number by which PostgreSQL knows the transaction, if any."""
+        if self.dialect != "postgresql":
+            return None
+        if self._kept:
+            return self._insert_kept("SELECT txid_current()")
+        number = self._connection.exec_driver_sql("SELECT txid_current_if_assigned()").scalar()
+        return None if number is None else int(number)
+
+    def _insert_kept(self, question: str) -> int:
+        """Insert what was kept back, and return the answer to a question in the same statement."""
+        inserts = ", ".join(
+            f"insert_{number} AS ({sql})" for number, (sql, _) in enumerate(self._kept.values())
+        )
+        parameters = tuple(each for _, arrays in self._kept.values() for each in arrays)
+        self._kept.clear()
+        answer = self._connection.exec_driver_sql(f"WITH {inserts} {question}", parameters)
+        return int(answer.scalar_one())
 
     def rows(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
@@ -131,7 +160,9 @@ class Transaction:
                 changes = ", ".join(f'"{name}" = excluded."{name}"' for name in update)
                 sql += f" ON CONFLICT ({_listed(key)}) DO UPDATE SET {changes}"
             arrays = zip(types, zip(*rows, strict=True), strict=True)
-            self.connection.exec_driver_sql(sql, tuple(_array(*each) for each in arrays))
+            if table.name in self._kept:
+                self._insert_kept("SELECT 1")
+            self._kept[table.name] = (sql, tuple(_array(*each) for each in arrays))
             return
         if self.dialect == "sqlite":
             slots = ", ".join("?" * len(names))
