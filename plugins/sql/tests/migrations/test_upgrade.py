@@ -191,6 +191,28 @@ def test_the_second_upgrade_waits_for_the_first(
         assert "Another upgrade is under way; waiting for it." in order
 
 
+def test_a_first_write_waits_for_an_upgrade_that_makes_the_tables(
+    engine: Engine, database_name: str, quiet: Quiet
+) -> None:
+    if database_name == "sqlite":
+        pytest.skip("where who writes is alone, and others wait inside sqlite")
+    asked = threading.Event()
+
+    def see(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if threading.current_thread() is writer and "LOCK" in statement.upper():
+            asked.set()
+
+    writer = threading.Thread(target=make_tables, args=(engine,))
+    event.listen(engine, "after_cursor_execute", see)
+    with by_itself(engine) as connection:
+        with alone(connection, patience=0, progress=quiet):
+            writer.start()
+            assert asked.wait(30)
+            assert properties(engine) == {}
+        writer.join(60)
+    assert properties(engine)["revision"] == revisions.HEAD
+
+
 def test_who_waits_too_long_is_told(created: Engine, database_name: str, quiet: Quiet) -> None:
     if database_name == "sqlite":
         pytest.skip("how long sqlite waits is its busy_timeout")

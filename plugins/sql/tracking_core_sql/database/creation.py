@@ -7,11 +7,11 @@ from sqlalchemy import Connection
 from tracking_core.config import Uri
 from tracking_core.errors import InvalidStateError
 from tracking_core_sql.migrations import revisions
+from tracking_core_sql.migrations.exclusion import alone
 from tracking_core_sql.schema import metadata
 from tracking_core_sql.stock.recognise import is_mlflow_database
 
-# Any number that others don't use: the ASCII of "trackdb0".
-_LOCK = 0x747261636B646230
+_PATIENCE = 60.0
 
 
 def properties_of(connection: Connection, uri: Uri) -> dict[str, str]:
@@ -38,33 +38,8 @@ def create(connection: Connection, uri: Uri) -> dict[str, str]:
     The connection commits by itself. Interrupted, it goes on where it was; the rows that say that
     it is complete come last.
     """
-    kind = connection.dialect.name
-    if kind == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        try:
-            found = _create(connection, uri)
-        except BaseException:
-            if not connection.invalidated:
-                connection.exec_driver_sql("ROLLBACK")
-            raise
-        connection.exec_driver_sql("COMMIT")
-        return found
-    if kind == "postgresql":
-        connection.exec_driver_sql(f"SELECT pg_advisory_lock({_LOCK})")
-        try:
-            return _create(connection, uri)
-        finally:
-            if not connection.invalidated:
-                connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_LOCK})")
-    if kind in ("mysql", "mariadb"):
-        name = "CONCAT('tracking_create:', MD5(DATABASE()))"
-        connection.exec_driver_sql(f"SELECT GET_LOCK({name}, 60)")
-        try:
-            return _create(connection, uri)
-        finally:
-            if not connection.invalidated:
-                connection.exec_driver_sql(f"SELECT RELEASE_LOCK({name})")
-    return _create(connection, uri)
+    with alone(connection, patience=_PATIENCE, progress=_silent):
+        return _create(connection, uri)
 
 
 def _create(connection: Connection, uri: Uri) -> dict[str, str]:
@@ -79,3 +54,7 @@ def _create(connection: Connection, uri: Uri) -> dict[str, str]:
         )
     revisions.stamp(connection)
     return revisions.found_properties(connection)
+
+
+def _silent(text: str) -> None:
+    """Tell nobody that others are making the tables."""
