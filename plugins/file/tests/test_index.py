@@ -5,6 +5,7 @@ import random
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -200,7 +201,7 @@ def test_a_broken_index_is_made_anew(
     path.write_bytes(content)
     expected = expected_of(open_store, experiment_id)
     assert open_store().search_runs(query(experiment_id, None)) == expected
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (5,)
     connection.close()
 
@@ -208,7 +209,7 @@ def test_a_broken_index_is_made_anew(
 def test_an_index_of_another_version_is_made_anew(
     indexed: FileStore, open_store: OpenStore, experiment_id: str
 ) -> None:
-    with sqlite3.connect(indexed._index.path) as connection:
+    with closing(sqlite3.connect(indexed._index.path)) as connection, connection:
         connection.execute("PRAGMA user_version = 99")
         connection.execute("DROP TABLE shapes")
     connection.close()
@@ -220,7 +221,7 @@ def test_an_index_of_another_version_is_made_anew(
 def test_entries_that_cant_be_read_are_passed_over(
     indexed: FileStore, open_store: OpenStore, experiment_id: str, change: str
 ) -> None:
-    with sqlite3.connect(indexed._index.path) as connection:
+    with closing(sqlite3.connect(indexed._index.path)) as connection, connection:
         if change.startswith("shapes"):
             # Each list of paths is there once.
             connection.execute("DELETE FROM shapes WHERE shape > 1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 from sqlalchemy import Table, select
@@ -200,7 +200,10 @@ def test_the_newest_version_of_each_stage_is_found_by_an_index(
     with collected_statements() as statements:
         found = store.get_registered_model(name).latest_versions
     assert [version.version for version in found] == [2, 4]
-    with sqlite3.connect(database_uri.removeprefix("sqlite:///")) as connection:
+    with (
+        closing(sqlite3.connect(database_uri.removeprefix("sqlite:///"))) as connection,
+        connection,
+    ):
         plans = [
             row[3]
             for statement, parameters in statements

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -211,7 +212,7 @@ def test_a_file_that_takes_the_place_of_another_is_read(unpack: Unpack, open_sto
     assert store.get_experiment("1").name == "plain"
     new = path.with_name("new.db")
     shutil.copy(path, new)
-    with sqlite3.connect(new) as connection:
+    with closing(sqlite3.connect(new)) as connection, connection:
         connection.execute("UPDATE experiments SET name = 'replaced' WHERE name = 'plain'")
     connection.close()
     new.replace(path)

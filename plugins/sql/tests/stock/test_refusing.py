@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -183,7 +184,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, open_store: Open)
 
 def test_a_database_of_another_program_is_refused(tmp_path: Path, open_store: Open) -> None:
     path = tmp_path / "other.db"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE experiments (id INTEGER)")
         connection.execute("CREATE TABLE runs (id INTEGER)")
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
@@ -194,7 +195,7 @@ def test_a_database_of_another_program_is_refused(tmp_path: Path, open_store: Op
 
 def test_a_schema_that_lacks_what_is_needed_is_refused(unpack: Unpack, open_store: Open) -> None:
     path = unpack("2.22.1")
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("ALTER TABLE runs RENAME COLUMN status TO state")
         connection.execute("ALTER TABLE params RENAME TO parameters")
         connection.execute("UPDATE alembic_version SET version_num = 'fromthefuture'")
@@ -209,7 +210,7 @@ def test_a_schema_that_lacks_what_is_needed_is_refused(unpack: Unpack, open_stor
 
 def test_a_status_that_nobody_knows_is_named(unpack: Unpack, open_store: Open) -> None:
     path = unpack("3.17.2")
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
         connection.execute("UPDATE runs SET status = 'PAUSED' WHERE name = 'parent'")
         connection.execute("UPDATE model_versions SET current_stage = 'Attic' WHERE version = 2")
@@ -250,7 +251,7 @@ def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def two_workspaces(unpack: Unpack) -> Path:
     path = unpack("3.17.2")
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
             "INSERT INTO experiments (experiment_id, name, lifecycle_stage, workspace) VALUES"
             " (7, 'plain', 'active', 'team-a')"

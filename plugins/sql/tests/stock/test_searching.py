@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def add_runs(path: Path, number: int) -> None:
     texts = ["red", "Red", "red ", "RED", "réd", "", "a%b_c\\", "näßer ✓ 🎈"]
     keys = ["lr", "LR", "lr ", "Lr"]
     values = [0.0, -1.5, 0.1, 1e300, 1.7976931348623157e308, -1.7976931348623157e308, 2**53 + 2.0]
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         for index in range(number):
             run = f"{index:032x}"
             time = 1600000000000 + index // 3
@@ -370,7 +371,7 @@ def test_logged_models_are_those_of_the_reference(
 def test_runs_without_a_start_come_last_page_by_page(unpack: Unpack, open_store: Open) -> None:
     path = unpack("3.17.2")
     add_runs(path, 40)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE runs SET start_time = NULL WHERE name LIKE 'run %1'")
     connection.close()
     store = open_store(f"mlflow+sqlite:///{path}")
@@ -408,7 +409,7 @@ def test_the_number_of_statements_does_not_grow_with_the_runs(
     store.facets()
     counts = []
     for more in (20, 1000):
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("DELETE FROM runs WHERE run_uuid LIKE '00000000000000%'")
             for table in ("params", "tags", "metrics", "latest_metrics"):
                 connection.execute(f"DELETE FROM {table} WHERE run_uuid LIKE '00000000000000%'")
@@ -438,7 +439,7 @@ def test_nan_of_a_models_metric_is_nan_though_mlflow_stores_zero(
     kind: str, unpack: Unpack, open_store: Open
 ) -> None:
     path = unpack("3.17.2")
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE metrics SET value = 0, is_nan = 1 WHERE key = 'rmse'")
         connection.execute("UPDATE latest_metrics SET value = 0, is_nan = 1 WHERE key = 'rmse'")
         connection.execute(

@@ -84,6 +84,10 @@ class Database:
     def close(self) -> None:
         """Close all connections; calling it again does nothing."""
         self._place.close()
+        with self._lock:
+            empty, self._empty = self._empty, None
+        if empty is not None:
+            empty.dispose()
 
     def after_fork(self) -> None:
         """Make the lock anew, which another thread may have held."""
