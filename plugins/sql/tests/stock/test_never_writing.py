@@ -138,6 +138,7 @@ def test_a_transaction_on_a_file_refuses_writes(unpack: Unpack) -> None:
         engine.begin() as connection,
     ):
         connection.exec_driver_sql("DELETE FROM experiments")
+    engine.dispose()
 
 
 def test_a_write_that_was_interrupted_is_explained(unpack: Unpack, open_store: Open) -> None:
