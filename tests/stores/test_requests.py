@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -194,6 +195,36 @@ def test_requests_are_frozen() -> None:
 def test_the_values_of_a_batch_become_floats_and_nan_is_legal() -> None:
     batch = Batch(metrics=(Metric("m", 3, 1), Metric("m", NAN, 1)))
     assert [type(point.value) for point in batch.metrics] == [float, float]
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        (Metric("m", 0.5, -1), "The timestamp -1 is negative"),
+        (Metric("m", 0.5, 2**63), "doesn't fit into 64 bits"),
+        (Metric("m", 0.5, True), "The timestamp True is not a whole number"),
+        (Metric("m", 0.5, 0, 2**63), "doesn't fit into 64 bits"),
+        (Metric("m", 0.5, 0, -(2**63) - 1), "doesn't fit into 64 bits"),
+        (Metric("m", 0.5, 0, "1"), "The step '1' is not a whole number"),  # type: ignore[arg-type]
+        (Metric("m", "0.5", 0), "give a number"),  # type: ignore[arg-type]
+        (Metric("../m", 0.5, 0), "metric key"),
+        (Metric("m", 0.5, 0, model_id="../x"), "model id"),
+        (Metric("m", 0.5, 0, dataset_name="a\0"), "dataset name"),
+        (Metric("m", 0.5, 0, dataset_digest="a\0"), "dataset digest"),
+    ],
+)
+def test_a_bad_point_is_refused_behind_sound_ones_of_its_key_too(
+    bad: Metric, sentence: str
+) -> None:
+    with pytest.raises(InvalidValueError, match=re.escape(sentence)):
+        Batch(metrics=(Metric("m", 0.1, 0), Metric("m", 0.2, 0), bad))
+
+
+def test_numbers_behind_sound_points_of_their_key_become_floats_too() -> None:
+    values = [
+        point.value for point in Batch(metrics=(Metric("m", 0.1, 0), Metric("m", 2, 0))).metrics
+    ]
+    assert [type(value) for value in values] == [float, float]
 
 
 def test_equal_params_of_a_batch_become_one() -> None:

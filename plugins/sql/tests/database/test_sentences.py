@@ -86,6 +86,11 @@ def test_a_uri_that_cannot_be_used_is_refused_when_it_is_opened(
             "refused the user or the password",
         ),
         (
+            f"postgresql://tc_nobody:s3cret@127.0.0.1/postgres?{QUICK}",
+            PermissionDeniedError,
+            "refused the user or the password",
+        ),
+        (
             "postgresql://postgres@127.0.0.1/postgres?colour=red",
             TrackingError,
             "colour",
@@ -204,3 +209,31 @@ def test_a_connection_that_never_came_about_is_tried_again_unless_it_was_refused
 ) -> None:
     error = psycopg.OperationalError(f"connection failed: {text}")
     assert faults.passes(OperationalError(None, None, error)) is passes
+
+
+def test_a_host_that_is_not_admitted_is_told_so() -> None:
+    cause = psycopg.OperationalError('FATAL:  no pg_hba.conf entry for host "10.0.0.9"')
+    error = OperationalError(None, None, cause)
+    told = faults.told(error, Uri.parse("postgresql://me:s3cret@db/runs"), path=None, seconds=0)
+    assert isinstance(told, PermissionDeniedError)
+    assert str(told) == (
+        "The database postgresql://me:***@db/runs refused the user or the password: FATAL: no"
+        ' pg_hba.conf entry for host "10.0.0.9"'
+    )
+
+
+class Psycopg2Error(Exception):
+    """As psycopg2 has them: the code under another name."""
+
+    def __init__(self, pgcode: str | None) -> None:
+        super().__init__("something")
+        self.pgcode = pgcode
+
+
+@pytest.mark.parametrize(
+    ("code", "passes"), [("40001", True), ("57P03", True), ("42501", False), (None, True)]
+)
+def test_the_codes_of_psycopg2_are_known_too(code: str | None, passes: bool) -> None:
+    error = OperationalError(None, None, Psycopg2Error(code))
+    assert faults.code_of(error) == code
+    assert faults.passes(error) is passes

@@ -199,7 +199,8 @@ def test_a_first_write_waits_for_an_upgrade_that_makes_the_tables(
     asked = threading.Event()
 
     def see(_: Any, __: Any, statement: str, *___: Any) -> None:
-        if threading.current_thread() is writer and "LOCK" in statement.upper():
+        is_lock = "pg_try_advisory_lock" in statement or "GET_LOCK" in statement
+        if threading.current_thread() is writer and is_lock:
             asked.set()
 
     writer = threading.Thread(target=make_tables, args=(engine,))

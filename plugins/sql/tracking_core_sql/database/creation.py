@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from tracking_core.config import Uri
 from tracking_core.errors import InvalidStateError
 from tracking_core_sql.migrations import revisions
-from tracking_core_sql.migrations.exclusion import alone
+from tracking_core_sql.migrations.exclusion import alone, silent
 from tracking_core_sql.schema import metadata
 from tracking_core_sql.stock.recognise import is_mlflow_database
 
@@ -38,7 +38,7 @@ def create(connection: Connection, uri: Uri) -> dict[str, str]:
     The connection commits by itself. Interrupted, it goes on where it was; the rows that say that
     it is complete come last.
     """
-    with alone(connection, patience=_PATIENCE, progress=_silent):
+    with alone(connection, patience=_PATIENCE, progress=silent):
         return _create(connection, uri)
 
 
@@ -54,7 +54,3 @@ def _create(connection: Connection, uri: Uri) -> dict[str, str]:
         )
     revisions.stamp(connection)
     return revisions.found_properties(connection)
-
-
-def _silent(text: str) -> None:
-    """Tell nobody that others are making the tables."""

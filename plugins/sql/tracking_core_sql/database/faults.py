@@ -29,6 +29,7 @@ _POSTGRESQL_REFUSES = {
         "no password supplied",
         "no pg_hba.conf entry",
         "permission denied",
+        'role "',  # "... does not exist", where the server trusts everybody
     ),
     NotFoundError: ("does not exist",),
 }

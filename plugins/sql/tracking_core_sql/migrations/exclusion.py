@@ -39,6 +39,10 @@ _TRIES = {
 _PAUSE = 0.2
 
 
+def silent(text: str) -> None:
+    """Tell nobody of the progress."""
+
+
 @contextmanager
 def alone(
     connection: Connection, *, patience: float, progress: Callable[[str], None]

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from tracking_core_sql.migrations.exclusion import silent
 from tracking_core_sql.schema import schema_property
 
 # A change that waits for a table holds up all who come after it, so it soon gives up for a while.
@@ -31,7 +32,7 @@ class Steps:
 
     def __init__(self) -> None:
         self._context = op.get_context()
-        self._progress: Callable[[str], None] = self._context.opts.get("progress", _silent)
+        self._progress: Callable[[str], None] = self._context.opts.get("progress", silent)
 
     @property
     def dialect(self) -> str:
@@ -167,7 +168,3 @@ def _is_lock_timeout(error: sa.exc.OperationalError) -> bool:
     return getattr(cause, "sqlstate", "") == "55P03" or (
         bool(cause and cause.args) and cause.args[0] == 1205  # type: ignore[union-attr]
     )
-
-
-def _silent(text: str) -> None:
-    """Tell nobody."""

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Dialect
 
 from tracking_core.errors import InvalidStateError
-from tracking_core_sql.migrations.exclusion import alone
+from tracking_core_sql.migrations.exclusion import alone, silent
 from tracking_core_sql.migrations.revisions import (
     HEAD,
     VERSION_TABLE,
@@ -109,7 +109,7 @@ def script(dialect: Dialect, *, before: str, scripts: Scripts | None = None) -> 
     """Return the SQL that brings a database of this revision, or an empty one, to the newest."""
     output = io.StringIO()
     scripts = scripts or Scripts()
-    _run(dialect, scripts, scripts.head, _silent, output=output, before=before)
+    _run(dialect, scripts, scripts.head, silent, output=output, before=before)
     return output.getvalue()
 
 
@@ -155,7 +155,7 @@ def _applied(
     else:
         found = found_properties(ctx.connection)  # type: ignore[arg-type]
     _record(ctx, found, revision)
-    ctx.opts.get("progress", _silent)(f"The database is of revision {revision} now.")
+    ctx.opts.get("progress", silent)(f"The database is of revision {revision} now.")
 
 
 def _reconcile(connection: Connection) -> None:
@@ -177,7 +177,3 @@ def _record(ctx: MigrationContext, found: Mapping[str, str], revision: str) -> N
     else:
         change = schema_property.update().where(schema_property.c.name == "revision")
         ctx.execute(change.values(value=revision))
-
-
-def _silent(text: str) -> None:
-    """Tell nobody."""
