@@ -61,6 +61,13 @@ MLFLOW = Peer(
     },
 )
 
+MLFLOW_2 = Peer(
+    "mlflow-2",
+    # What it was written for: later ones lack what it imports.
+    ("mlflow==2.22.1", "setuptools<81", "sqlalchemy<2.1"),
+    MLFLOW.environment,
+)
+"""The last release of MLflow 2, whose clients are still many."""
 
 MLFLOW_WITH_DRIVERS = Peer(
     "mlflow-with-drivers",

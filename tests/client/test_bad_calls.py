@@ -667,7 +667,7 @@ BAD_CALLS: list[BadCall] = [
     (
         lambda c, w: c.read_artifact("nosuch://a/b"),
         UnknownSchemeError,
-        "No plugin serves the scheme 'nosuch' of nosuch://a as an artifact repository; known are file, memory.",
+        "No plugin serves the scheme 'nosuch' of nosuch://a as an artifact repository; known are dbfs, file, memory, mlflow-artifacts.",
     ),
     (
         lambda c, w: c.read_artifact(5),

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import requests
 
 from tracking_core.config import Settings, Uri
 from tracking_core.discovery import PluginManager, hookspecs, open_store
@@ -43,6 +44,8 @@ def test_there_are_hooks_to_hold_the_page_against() -> None:
         hookspecs.ARTIFACT_REPOSITORIES,
         hookspecs.RUN_CONTEXT_TAGS,
         hookspecs.COMMANDS,
+        hookspecs.REQUEST_HEADERS,
+        hookspecs.REQUEST_AUTH,
     }
 
 
@@ -95,3 +98,20 @@ def test_the_example_of_commands_works() -> None:
     package, _, name = found.spec.implementation.partition(":")
     assert package == module.__name__
     assert vars(module)[name].name == "jobs"
+
+
+def test_the_example_of_request_headers_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = PluginManager()
+    with manager.register(example("tracking_request_headers")):
+        assert "X-Team" not in manager.request_headers("https://example.org", SETTINGS)
+        monkeypatch.setenv("PLATFORM_TEAM", "vision")
+        assert manager.request_headers("https://example.org", SETTINGS)["X-Team"] == "vision"
+
+
+def test_the_example_of_request_auth_works() -> None:
+    manager = PluginManager()
+    with manager.register(example("tracking_request_auth")):
+        signing = manager.request_auth("https://example.org", SETTINGS)
+        assert callable(signing)
+        assert signing(requests.Request(headers={})).headers == {"Authorization": "Company 42"}
+        assert manager.request_auth("https://example.com", SETTINGS) is None

@@ -210,6 +210,71 @@ def test_switched_off_plugins_add_no_tags(installed: Install) -> None:
     assert "platform.job" not in tags
 
 
+# --- requests to servers ---
+
+
+class _Signing:
+    def __init__(self, headers: object, signing: object = None) -> None:
+        self._headers, self._signing = headers, signing
+
+    @hookimpl
+    def tracking_request_headers(self, uri: str) -> object:
+        if isinstance(self._headers, Exception):
+            raise self._headers
+        return self._headers
+
+    @hookimpl
+    def tracking_request_auth(self) -> object:
+        if isinstance(self._signing, Exception):
+            raise self._signing
+        return self._signing
+
+
+def test_plugins_add_headers_to_requests_and_the_last_name_wins(installed: Install) -> None:
+    manager = installed("good")
+    assert manager.request_headers("http://a", SETTINGS)["X-Platform"] == "http://a"
+    with manager.register(_Signing({"X-Platform": "late"}), name="zeta"):
+        assert manager.request_headers("http://a", SETTINGS)["X-Platform"] == "late"
+    with manager.register(_Signing({"X-Platform": "early"}), name="alpha"):
+        assert manager.request_headers("http://a", SETTINGS)["X-Platform"] == "http://a"
+
+
+@pytest.mark.parametrize(
+    ("headers", "sentence"),
+    [
+        (ValueError("no token"), "failed to answer tracking_request_headers: ValueError: no token"),
+        ({"X": 1}, "gives request headers that are no strings by name"),
+    ],
+)
+def test_a_plugin_whose_headers_fail_is_named(headers: object, sentence: str) -> None:
+    manager = PluginManager()
+    with (
+        manager.register(_Signing(headers), name="signing"),
+        pytest.raises(PluginLoadError, match=f"'signing'.*{sentence}"),
+    ):
+        manager.request_headers("http://a", SETTINGS)
+
+
+def test_the_first_that_signs_requests_counts_unless_one_is_named(installed: Install) -> None:
+    manager = installed("good")
+    one, two = object(), object()
+    with (
+        manager.register(_Signing({}, one), name="one"),
+        manager.register(_Signing({}, two), name="two"),
+        manager.register(_Signing({}, None), name="nothing"),
+    ):
+        assert manager.request_auth("http://a", SETTINGS) is one
+        assert manager.request_auth("http://a", Settings(http_auth="two")) is two
+        with pytest.raises(PluginLoadError, match=r"no plugin of this name signs .* one, .*two"):
+            manager.request_auth("http://a", Settings(http_auth="nothing"))
+    with (
+        manager.register(_Signing({}, OSError("no key")), name="broken"),
+        pytest.raises(PluginLoadError, match="tracking_request_auth: OSError: no key"),
+    ):
+        manager.request_auth("http://a", SETTINGS)
+    assert manager.request_auth("http://a", Settings(disabled_plugins=("all",))) is None
+
+
 # --- processes and threads ---
 
 

@@ -17,6 +17,7 @@ from tracking_core.testing import (
     ModelRegistryStoreTests,
     RunStoreTests,
     StoreLocation,
+    WebhookStoreTests,
 )
 
 
@@ -39,6 +40,12 @@ class TestMemoryRegistry(ModelRegistryStoreTests):
 
 
 class TestMemoryLoggedModels(LoggedModelStoreTests):
+    @pytest.fixture
+    def location(self) -> StoreLocation:
+        return StoreLocation(MemoryStore, "memory:", reopens=False)
+
+
+class TestMemoryWebhooks(WebhookStoreTests):
     @pytest.fixture
     def location(self) -> StoreLocation:
         return StoreLocation(MemoryStore, "memory:", reopens=False)

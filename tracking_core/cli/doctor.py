@@ -46,13 +46,9 @@ def doctor(context: click.Context) -> None:
 
 
 def _settings(loaded: LoadedSettings) -> dict[str, dict[str, Any]]:
-    values = msgspec.structs.asdict(loaded.settings)
     return {
-        name: {
-            "value": redact(value) if isinstance(value, str) else value,
-            "source": loaded.sources[name],
-        }
-        for name, value in values.items()
+        name: {"value": loaded.settings.shown(name), "source": source}
+        for name, source in loaded.sources.items()
     }
 
 

@@ -6,9 +6,10 @@ from tracking_core.client.images import ImageMethods
 from tracking_core.client.logged_models import LoggedModelMethods
 from tracking_core.client.purge import PurgeMethods
 from tracking_core.client.registry import RegistryMethods
+from tracking_core.client.webhooks import WebhookMethods
 
 
-class Client(ImageMethods, LoggedModelMethods, RegistryMethods, PurgeMethods):
+class Client(ImageMethods, LoggedModelMethods, RegistryMethods, PurgeMethods, WebhookMethods):
     """Everything that can be done with a tracking store, without any global state.
 
     The methods have the names, parameters and results of MLflow's `MlflowClient`. Any number of

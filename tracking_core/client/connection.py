@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tracking_core.config import (
     DEFAULT_TRACKING_URI,
     Settings,
@@ -49,7 +51,8 @@ class Connection:
         )
         self._tracking = tracking
         self._registry = registry
-        self._settings = settings
+        # Artifacts on a tracking server are found by the address of this client's server.
+        self._settings = msgspec.structs.replace(settings, tracking_uri=tracking.text)
         self._plugins = plugins or default_manager()
         self._store = open_store(tracking, self._settings, manager=self._plugins)
         self._registry_backends: list[BackendStore] = []
@@ -67,7 +70,7 @@ class Connection:
 
     @property
     def settings(self) -> Settings:
-        """What this client was made with."""
+        """What this client was made with, its own tracking URI among it."""
         return self._settings
 
     @property

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from tracking_core.config.directories import user_configuration_directory
+from tracking_core.config.uri import redact
 from tracking_core.errors import InvalidValueError
 
 DEFAULT_TRACKING_URI = "./mlruns"
@@ -42,6 +43,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         system_metrics_samples_before_logging: Samples that are averaged into one point.
         system_metrics_node_id: Tells machines apart that log to one run.
         transfer_workers: Artifact files moved at the same time.
+        http_username: Who one is to tracking servers; with a password.
+        http_password: Secret.
+        http_token: Instead of both; secret.
+        http_auth: The plugin that signs requests instead.
+        http_insecure_tls: Whether servers are trusted whatever their certificate says.
+        http_server_certificate: The file of the certificates that are trusted; None: the system's.
+        http_client_certificate: The file of one's own certificate and key.
+        http_timeout: Seconds that a server may be silent.
+        http_max_retries: How often a request is sent again after a fault that may pass.
     """
 
     tracking_uri: str | None = None
@@ -61,6 +71,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     system_metrics_samples_before_logging: int = 1
     system_metrics_node_id: str | None = None
     transfer_workers: int = 8
+    http_username: str | None = None
+    http_password: str | None = None
+    http_token: str | None = None
+    http_auth: str | None = None
+    http_insecure_tls: bool = False
+    http_server_certificate: str | None = None
+    http_client_certificate: str | None = None
+    http_timeout: float = 120.0
+    http_max_retries: int = 7
+
+    def __repr__(self) -> str:
+        """Show what was set, without the secrets."""
+        shown = {
+            field.name: self.shown(field.name)
+            for field in msgspec.structs.fields(self)
+            if getattr(self, field.name) != field.default
+        }
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def shown(self, name: str) -> Any:
+        """Return a setting's value as it may be printed: without what is secret in it."""
+        value = getattr(self, name)
+        if name in SECRETS and value is not None:
+            return "***"
+        return redact(value) if isinstance(value, str) else value
+
+
+SECRETS = frozenset({"http_password", "http_token"})
+"""Settings that are never shown."""
 
 
 ENVIRONMENT: dict[str, tuple[str, ...]] = {
@@ -87,6 +126,21 @@ ENVIRONMENT: dict[str, tuple[str, ...]] = {
     ),
     "system_metrics_node_id": ("TRACKING_SYSTEM_METRICS_NODE_ID", "MLFLOW_SYSTEM_METRICS_NODE_ID"),
     "transfer_workers": ("TRACKING_TRANSFER_WORKERS",),
+    "http_username": ("TRACKING_HTTP_USERNAME", "MLFLOW_TRACKING_USERNAME"),
+    "http_password": ("TRACKING_HTTP_PASSWORD", "MLFLOW_TRACKING_PASSWORD"),
+    "http_token": ("TRACKING_HTTP_TOKEN", "MLFLOW_TRACKING_TOKEN"),
+    "http_auth": ("TRACKING_HTTP_AUTH", "MLFLOW_TRACKING_AUTH"),
+    "http_insecure_tls": ("TRACKING_HTTP_INSECURE_TLS", "MLFLOW_TRACKING_INSECURE_TLS"),
+    "http_server_certificate": (
+        "TRACKING_HTTP_SERVER_CERTIFICATE",
+        "MLFLOW_TRACKING_SERVER_CERT_PATH",
+    ),
+    "http_client_certificate": (
+        "TRACKING_HTTP_CLIENT_CERTIFICATE",
+        "MLFLOW_TRACKING_CLIENT_CERT_PATH",
+    ),
+    "http_timeout": ("TRACKING_HTTP_TIMEOUT", "MLFLOW_HTTP_REQUEST_TIMEOUT"),
+    "http_max_retries": ("TRACKING_HTTP_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"),
 }
 """The environment variables of each setting; the first that is set and not empty wins."""
 
@@ -182,7 +236,7 @@ def _from_text(name: str, text: str) -> Any:
     if name == "scheme_owners":
         pairs = (part.partition("=") for part in text.split(",") if part.strip())
         return {scheme.strip(): owner.strip() for scheme, _, owner in pairs}
-    if name in ("file_index", "log_system_metrics"):
+    if name in ("file_index", "log_system_metrics", "http_insecure_tls"):
         return {"1": True, "true": True, "yes": True, "on": True}.get(
             text.lower(),
             {"0": False, "false": False, "no": False, "off": False}.get(text.lower(), text),
@@ -195,8 +249,9 @@ def _convert(name: str, value: Any, *, source: str, strict: bool) -> Any:
     try:
         return msgspec.convert(value, field_type, strict=strict)
     except msgspec.ValidationError as error:
+        shown = "***" if name in SECRETS else repr(value)
         raise InvalidValueError(
-            f"The setting {name} from {source} has the value {value!r}: {error}."
+            f"The setting {name} from {source} has the value {shown}: {error}."
         ) from error
 
 

@@ -22,6 +22,9 @@ BUILT_INS: dict[str, tuple[tuple[str, str], ...]] = {
     "tracking_run_context_tags": (("run-context", "tracking_core.client.run_context"),),
     # The commands of the core itself stand in `cli.application`, whose help asks nobody.
     "tracking_commands": (),
+    # Requests are the business of the REST plugin; who signs them, of others.
+    "tracking_request_headers": (),
+    "tracking_request_auth": (),
 }
 
 
@@ -35,7 +38,7 @@ def tracking_backends() -> Sequence[BackendSpec]:
             implementation="tracking_core.stores.memory.store:MemoryStore",
             summary="The memory of this process, gone when it ends.",
             install="pip install tracking-core",
-            facets=("RunStore", "ModelRegistryStore", "LoggedModelStore"),
+            facets=("RunStore", "ModelRegistryStore", "LoggedModelStore", "WebhookStore"),
             capabilities=(
                 "chosen_ids",
                 "idempotency_keys",

@@ -19,6 +19,8 @@ BACKENDS = "tracking_backends"
 ARTIFACT_REPOSITORIES = "tracking_artifact_repositories"
 RUN_CONTEXT_TAGS = "tracking_run_context_tags"
 COMMANDS = "tracking_commands"
+REQUEST_HEADERS = "tracking_request_headers"
+REQUEST_AUTH = "tracking_request_auth"
 
 hookspec = pluggy.HookspecMarker(PROJECT_NAME)
 hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
@@ -46,3 +48,21 @@ def tracking_run_context_tags(settings: Settings) -> Mapping[str, str]:  # type:
 @hookspec
 def tracking_commands() -> Sequence[CommandSpec]:  # type: ignore[empty-body]
     """Announce commands of `tracking`."""
+
+
+@hookspec
+def tracking_request_headers(uri: str, settings: Settings) -> Mapping[str, str]:  # type: ignore[empty-body]
+    """Return headers for a request to a tracking server, `uri` without its password.
+
+    Called for each request, and must be quick. Of two plugins that give one header, the one whose
+    name sorts last wins.
+    """
+
+
+@hookspec
+def tracking_request_auth(uri: str, settings: Settings) -> object | None:
+    """Return a `requests.auth.AuthBase` that signs the requests to a tracking server, or None.
+
+    Called once for each server that a client opens. The setting `http_auth` names the plugin that
+    is asked; without it, the first that returns something counts.
+    """

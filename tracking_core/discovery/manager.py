@@ -22,6 +22,8 @@ from tracking_core.discovery.hookspecs import (
     BACKENDS,
     COMMANDS,
     PROJECT_NAME,
+    REQUEST_AUTH,
+    REQUEST_HEADERS,
     RUN_CONTEXT_TAGS,
 )
 from tracking_core.discovery.installable import install_command, installable_schemes
@@ -35,6 +37,8 @@ from tracking_core.errors import (
 )
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     from typing_extensions import Self
 
 S = TypeVar("S", BackendSpec, ArtifactRepositorySpec, CommandSpec)
@@ -238,6 +242,62 @@ class PluginManager:
                     self._told.add(plugin)
                     _logger.warning("No run context tags from %s: %s", plugin, describe(error))
         return tags
+
+    def request_headers(self, uri: str, settings: Settings) -> dict[str, str]:
+        """Return the headers that plugins give to a request to a tracking server.
+
+        Raises:
+            PluginLoadError: A plugin failed, or gave something else; a request without its header
+                would go out as somebody else's.
+        """
+        headers: dict[str, str] = {}
+        for plugin in self._others(settings):
+            found = self._asked(plugin, REQUEST_HEADERS, uri, settings)
+            if found is None:
+                continue
+            if not _is_text_by_key(found):
+                raise PluginLoadError(
+                    f"{_capitalized(plugin)} gives request headers that are no strings by name."
+                )
+            headers.update(found)
+        return headers
+
+    def request_auth(self, uri: str, settings: Settings) -> object | None:
+        """Return what signs the requests to a tracking server; None: no plugin does.
+
+        Raises:
+            PluginLoadError: A plugin failed, or the setting `http_auth` names one that isn't there
+                or signs nothing.
+        """
+        wanted = settings.http_auth
+        others = self._others(settings)
+        for plugin in others:
+            if wanted is None or wanted in (plugin.name, plugin.distribution):
+                found = self._asked(plugin, REQUEST_AUTH, uri, settings)
+                if found is not None:
+                    return found
+        if wanted is not None:
+            names = ", ".join(plugin.name for plugin in others) or "none"
+            raise PluginLoadError(
+                f"The setting http_auth names {wanted!r}, but no plugin of this name signs requests"
+                f" to {uri}; installed are: {names}."
+            )
+        return None
+
+    def _others(self, settings: Settings) -> list[Plugin]:
+        """Return the plugins that aren't built in, in order of their names."""
+        _, *others = self._tiers(REQUEST_HEADERS, settings)
+        return sorted((p for tier in others for p in tier), key=lambda plugin: plugin.name)
+
+    def _asked(self, plugin: Plugin, hook: str, uri: str, settings: Settings) -> object:
+        try:
+            return self._call(plugin, hook, uri=uri, settings=settings)
+        except TrackingError:
+            raise
+        except Exception as error:
+            raise PluginLoadError(
+                f"{_capitalized(plugin)} failed to answer {hook}: {describe(error)}."
+            ) from error
 
     def plugins(self, settings: Settings) -> list[Plugin]:
         """Return all plugins that are there, loaded as far as they can be; disabled ones aren't."""
@@ -538,11 +598,15 @@ def _checked_stores(hook: str, found: object) -> Sequence[BackendSpec | Artifact
 
 
 def _checked_tags(found: object) -> Mapping[str, str]:
-    if not isinstance(found, Mapping) or not all(
-        isinstance(text, str) for item in found.items() for text in item
-    ):
+    if not _is_text_by_key(found):
         raise PluginLoadError(f"{RUN_CONTEXT_TAGS} returned {found!r} instead of strings by key.")
     return found
+
+
+def _is_text_by_key(found: object) -> TypeGuard[Mapping[str, str]]:
+    return isinstance(found, Mapping) and all(
+        isinstance(text, str) for item in found.items() for text in item
+    )
 
 
 def _instead_of_a_colon(uri: Uri) -> str:

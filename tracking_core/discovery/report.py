@@ -36,6 +36,7 @@ from tracking_core.stores.capability import Capability
 from tracking_core.stores.logged_model_store import LoggedModelStore
 from tracking_core.stores.registry_store import ModelRegistryStore
 from tracking_core.stores.run_store import RunStore
+from tracking_core.stores.webhook_store import WebhookStore
 
 Kind = Literal["backend", "artifacts", "command", "hooks"]
 State = Literal["ok", "broken", "disabled", "conflict", "refused"]
@@ -354,7 +355,7 @@ class _Trial:
             self._problems.append(f"Its class doesn't implement {', '.join(missing)}.")
         # A class that makes them for each instance only tells once something is opened.
         if implementation.facets is BackendStore.facets:
-            kinds = (RunStore, ModelRegistryStore, LoggedModelStore)
+            kinds = (RunStore, ModelRegistryStore, LoggedModelStore, WebhookStore)
             self._facets = tuple(sorted(k.__name__ for k in kinds if issubclass(implementation, k)))
         declared = implementation.capabilities
         if declared is not BackendStore.capabilities and isinstance(declared, frozenset):

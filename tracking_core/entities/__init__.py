@@ -33,6 +33,12 @@ from tracking_core.entities.run import (
     RunTag,
     SourceType,
 )
+from tracking_core.entities.webhook import (
+    Webhook,
+    WebhookEvent,
+    WebhookStatus,
+    WebhookTestResult,
+)
 
 __all__ = [
     "Dataset",
@@ -62,5 +68,9 @@ __all__ = [
     "RunTag",
     "SourceType",
     "ViewType",
+    "Webhook",
+    "WebhookEvent",
+    "WebhookStatus",
+    "WebhookTestResult",
     "latest_metrics",
 ]

@@ -53,8 +53,8 @@ def _lines(mask_envs: bool) -> list[str]:
     loaded = load_settings()
     for name, source in loaded.sources.items():
         if source != "default":
-            value = getattr(loaded.settings, name)
-            text = redact(value) if isinstance(value, str) else repr(value)
+            value = loaded.settings.shown(name)
+            text = value if isinstance(value, str) else repr(value)
             lines.append(f"Setting {name}: {text} (from {source})")
     for name, value in sorted(os.environ.items()):
         if name.startswith(("TRACKING_", "MLFLOW_")):

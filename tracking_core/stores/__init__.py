@@ -34,6 +34,7 @@ from tracking_core.stores.applying_models import (
     version_of,
     with_aliases,
 )
+from tracking_core.stores.applying_webhooks import changed_webhook, select_webhooks, webhook_of
 from tracking_core.stores.backend import BackendStore
 from tracking_core.stores.capability import Capability, Limits
 from tracking_core.stores.facet import Facet
@@ -60,6 +61,7 @@ from tracking_core.stores.requests import (
     NewModelVersion,
     NewRegisteredModel,
     NewRun,
+    NewWebhook,
     Projection,
     PurgeReport,
     PurgeRequest,
@@ -68,10 +70,13 @@ from tracking_core.stores.requests import (
     RunChanges,
     RunQuery,
     UnsetType,
+    WebhookChanges,
+    WebhookQuery,
     new_id,
     now,
 )
 from tracking_core.stores.run_store import RunStore
+from tracking_core.stores.webhook_store import WebhookStore
 
 __all__ = [
     "CONTRACT_VERSION",
@@ -101,6 +106,7 @@ __all__ = [
     "NewModelVersion",
     "NewRegisteredModel",
     "NewRun",
+    "NewWebhook",
     "Projection",
     "PurgeReport",
     "PurgeRequest",
@@ -110,12 +116,16 @@ __all__ = [
     "RunQuery",
     "RunStore",
     "UnsetType",
+    "WebhookChanges",
+    "WebhookQuery",
+    "WebhookStore",
     "as_seen",
     "changed",
     "changed_logged_model",
     "changed_registered_model",
     "changed_tags",
     "changed_version",
+    "changed_webhook",
     "check_experiment_free",
     "check_experiment_writable",
     "check_params",
@@ -137,7 +147,9 @@ __all__ = [
     "select_points",
     "select_registered_models",
     "select_runs",
+    "select_webhooks",
     "version_of",
+    "webhook_of",
     "with_aliases",
     "with_batch",
     "with_inputs",

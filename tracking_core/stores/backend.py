@@ -13,12 +13,18 @@ from tracking_core.stores.logged_model_store import LoggedModelStore
 from tracking_core.stores.registry_store import ModelRegistryStore
 from tracking_core.stores.requests import ExperimentQuery
 from tracking_core.stores.run_store import RunStore
+from tracking_core.stores.webhook_store import WebhookStore
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-_FACETS: tuple[type[Facet], ...] = (RunStore, ModelRegistryStore, LoggedModelStore)
+_FACETS: tuple[type[Facet], ...] = (
+    RunStore,
+    ModelRegistryStore,
+    LoggedModelStore,
+    WebhookStore,
+)
 
 F = TypeVar("F", bound=Facet)
 
@@ -85,6 +91,15 @@ class BackendStore:
             UnsupportedError: This backend hasn't got it.
         """
         return self.facet(LoggedModelStore)
+
+    @property
+    def webhooks(self) -> WebhookStore:
+        """The facet for webhooks.
+
+        Raises:
+            UnsupportedError: This backend hasn't got it.
+        """
+        return self.facet(WebhookStore)
 
     def require(self, capability: Capability, *, to: str) -> None:
         """Refuse what needs a capability that isn't declared.

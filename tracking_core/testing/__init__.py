@@ -12,7 +12,7 @@ class TestMyStore(RunStoreTests):
         return StoreLocation(MyStore, f"mine://{tmp_path}/data")
 ```
 
-`ModelRegistryStoreTests` and `LoggedModelStoreTests` are used alike, and so is
+`ModelRegistryStoreTests`, `LoggedModelStoreTests` and `WebhookStoreTests` are used alike, and so is
 `ArtifactRepositoryTests`, whose fixture `location` returns a `RepositoryLocation`.
 `validate(location)` runs the same checks without pytest's command and returns a report, and
 `python -m tracking_core.testing my_plugin.store:MyStore URI` prints one.
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tracking_core.testing.repository_location import RepositoryLocation
     from tracking_core.testing.run_tests import RunStoreTests
     from tracking_core.testing.store_tests import StoreTests
+    from tracking_core.testing.webhook_tests import WebhookStoreTests
 
 _HOMES = {
     "ArtifactRepositoryTests": "artifact_tests",
@@ -47,6 +48,7 @@ _HOMES = {
     "RunStoreTests": "run_tests",
     "StoreLocation": "location",
     "StoreTests": "store_tests",
+    "WebhookStoreTests": "webhook_tests",
     "validate": "report",
 }
 
@@ -60,6 +62,7 @@ __all__ = [
     "RunStoreTests",
     "StoreLocation",
     "StoreTests",
+    "WebhookStoreTests",
     "validate",
 ]
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from typing import IO, cast
 
@@ -211,7 +212,8 @@ def _fork_and_log(store: BackendStore, experiment_id: str, forks: int, threaded:
     """Fork, if asked for while a thread logs; parent and children log on."""
     runs = store.runs
     if not experiment_id:
-        experiment_id = runs.create_experiment(NewExperiment(name="forked")).experiment_id
+        new = NewExperiment(name=f"forked-{uuid.uuid4().hex}")
+        experiment_id = runs.create_experiment(new).experiment_id
     busy, own = (runs.create_run(NewRun(experiment_id=experiment_id)).info.run_id for _ in range(2))
     stop = threading.Event()
     logged = 0

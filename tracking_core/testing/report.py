@@ -21,7 +21,13 @@ from typing import Any, Literal
 
 import pytest
 
-from tracking_core.stores import Facet, LoggedModelStore, ModelRegistryStore, RunStore
+from tracking_core.stores import (
+    Facet,
+    LoggedModelStore,
+    ModelRegistryStore,
+    RunStore,
+    WebhookStore,
+)
 from tracking_core.testing.location import StoreLocation
 from tracking_core.testing.store_tests import StoreTests
 
@@ -29,6 +35,7 @@ _SUITES: dict[type[Facet], tuple[str, str]] = {
     RunStore: ("run_tests", "RunStoreTests"),
     ModelRegistryStore: ("registry_tests", "ModelRegistryStoreTests"),
     LoggedModelStore: ("logged_model_tests", "LoggedModelStoreTests"),
+    WebhookStore: ("webhook_tests", "WebhookStoreTests"),
 }
 
 

@@ -9,6 +9,7 @@ from tracking_core.testing import (
     ModelRegistryStoreTests,
     RunStoreTests,
     StoreLocation,
+    WebhookStoreTests,
 )
 from tracking_core_sql.store import SqlStore
 
@@ -28,4 +29,8 @@ class TestSqlRegistry(_InADatabase, ModelRegistryStoreTests):
 
 
 class TestSqlLoggedModels(_InADatabase, LoggedModelStoreTests):
+    pass
+
+
+class TestSqlWebhooks(_InADatabase, WebhookStoreTests):
     pass

@@ -6,7 +6,7 @@ from tracking_core.discovery import BackendSpec, CommandSpec, hookimpl
 
 SCHEMES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb", "mssql")
 
-_FACETS = ("RunStore", "ModelRegistryStore", "LoggedModelStore")
+_FACETS = ("RunStore", "ModelRegistryStore", "LoggedModelStore", "WebhookStore")
 
 
 @hookimpl

@@ -377,3 +377,18 @@ model_version_tag = _table(
     PrimaryKeyConstraint("version", "key"),
     clustered=True,
 )
+
+webhook = _table(
+    "tracking_webhook",
+    _id(),
+    Column("webhook_id", ExactString(32), nullable=False, unique=True),
+    Column("name", ExactText(), nullable=False),
+    Column("url", ExactText(), nullable=False),
+    Column("events", ExactText(), nullable=False),
+    Column("description", ExactText()),
+    Column("secret", ExactText()),
+    Column("is_disabled", SmallInteger, nullable=False, default=0),
+    Column("creation_timestamp", BigInteger, nullable=False),
+    Column("last_updated_timestamp", BigInteger, nullable=False),
+)
+"""Who is told what happens in the registry; `events` is JSON, a list of names."""

@@ -16,6 +16,7 @@ from tracking_core_sql.runs.headers import SqlRunHeaders
 from tracking_core_sql.runs.locking import Runs
 from tracking_core_sql.runs.origins import Origins
 from tracking_core_sql.searching.runs import SqlRunSearch
+from tracking_core_sql.webhooks import SqlWebhooks
 
 
 class SqlStore(
@@ -27,6 +28,7 @@ class SqlStore(
     SqlPurge,
     SqlLoggedModels,
     SqlRegistry,
+    SqlWebhooks,
 ):
     """A database: sqlite, PostgreSQL, MySQL, MariaDB or MS SQL Server.
 

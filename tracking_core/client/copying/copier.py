@@ -105,7 +105,7 @@ def copy(
         destination=destination,
         sameness=Sameness(files_move=artifacts),
         ledger=ledger,
-        files=Files(source.settings, destination.settings, plugins) if artifacts else None,
+        files=Files(source, destination, plugins) if artifacts else None,
         dry_run=dry_run,
         workers=workers,
     )

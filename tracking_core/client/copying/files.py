@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tracking_core.artifacts import ArtifactRepository
 from tracking_core.artifacts.transfer import copy as copy_files
 from tracking_core.config import Settings
 from tracking_core.discovery import PluginManager, open_artifact_repository
+from tracking_core.stores import BackendStore
 
 
 class Files:
     """The files of both sides.
 
     Args:
-        source_settings: What the source's repositories are opened with.
-        destination_settings: Likewise.
+        source: Where the files are; some URIs (`mlflow-artifacts:/...`) mean a place on its server.
+        destination: Where they are to be.
         manager: Where repositories are found; None: the default.
     """
 
     def __init__(
-        self,
-        source_settings: Settings,
-        destination_settings: Settings,
-        manager: PluginManager | None = None,
+        self, source: BackendStore, destination: BackendStore, manager: PluginManager | None = None
     ) -> None:
-        self._settings = {True: source_settings, False: destination_settings}
+        self._settings = {True: _at(source), False: _at(destination)}
         self._manager = manager
 
     def listing(self, uri: str, *, source: bool) -> list[tuple[str, int | None]]:
@@ -39,7 +39,7 @@ class Files:
         Raises:
             TrackingError: What the transfer raises; what has arrived stays.
         """
-        if not from_uri or from_uri == to_uri:
+        if not from_uri or (from_uri == to_uri and not self._is_elsewhere(from_uri)):
             return 0
         there = set(self.listing(to_uri, source=False))
         wanted = self.listing(from_uri, source=True)
@@ -55,8 +55,18 @@ class Files:
                 copy_files(source, target, path)
         return len(missing)
 
+    def _is_elsewhere(self, uri: str) -> bool:
+        """Tell whether one URI means different places on both sides."""
+        on_the_server = uri.startswith("mlflow-artifacts:") and "://" not in uri
+        places = {settings.tracking_uri for settings in self._settings.values()}
+        return on_the_server and len(places) > 1
+
     def _open(self, uri: str, *, source: bool) -> ArtifactRepository:
         return open_artifact_repository(uri, self._settings[source], manager=self._manager)
+
+
+def _at(store: BackendStore) -> Settings:
+    return msgspec.structs.replace(store.settings, tracking_uri=store.uri.text)
 
 
 def moved_uri(uri: str, places: list[tuple[str, str]]) -> str:

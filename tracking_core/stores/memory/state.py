@@ -18,6 +18,7 @@ from tracking_core.entities import (
     RunInfo,
     RunInputs,
     RunOutputs,
+    Webhook,
     latest_metrics,
 )
 from tracking_core.stores.requests import new_id
@@ -82,6 +83,14 @@ class LoggedModelRecord:
         self.metrics[place] = latest_metrics((*known, point))[point.key]
 
 
+@dataclass(slots=True)
+class WebhookRecord:
+    """A webhook and what its deliveries are signed with."""
+
+    webhook: Webhook
+    secret: str | None
+
+
 class State:
     """Everything in a memory store, guarded by one lock that whoever reads or writes it holds."""
 
@@ -96,6 +105,7 @@ class State:
         """By experiment, in the order of their creation."""
         self.registered_models: dict[str, RegisteredModelRecord] = {}
         self.logged_models: dict[str, LoggedModelRecord] = {}
+        self.webhooks: dict[str, WebhookRecord] = {}
         with _lock:
             _all.add(self)
 

@@ -9,9 +9,10 @@ from tracking_core.stores.memory.logged_models import MemoryLoggedModels
 from tracking_core.stores.memory.registry import MemoryRegistry
 from tracking_core.stores.memory.runs import MemoryRuns
 from tracking_core.stores.memory.state import state_of
+from tracking_core.stores.memory.webhooks import MemoryWebhooks
 
 
-class MemoryStore(BackendStore, MemoryRuns, MemoryRegistry, MemoryLoggedModels):
+class MemoryStore(BackendStore, MemoryRuns, MemoryRegistry, MemoryLoggedModels, MemoryWebhooks):
     """A backend in the memory of this process, gone when it ends.
 
     `memory:` is the object's own; `memory://name` is shared by all who name it in this process.

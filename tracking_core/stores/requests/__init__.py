@@ -44,6 +44,12 @@ from tracking_core.stores.requests.runs import (
     RunChanges,
     RunQuery,
 )
+from tracking_core.stores.requests.webhooks import (
+    NewWebhook,
+    WebhookChanges,
+    WebhookQuery,
+    check_webhook_id,
+)
 
 __all__ = [
     "EVERYTHING",
@@ -66,6 +72,7 @@ __all__ = [
     "NewModelVersion",
     "NewRegisteredModel",
     "NewRun",
+    "NewWebhook",
     "Projection",
     "PurgeReport",
     "PurgeRequest",
@@ -74,6 +81,9 @@ __all__ = [
     "RunChanges",
     "RunQuery",
     "UnsetType",
+    "WebhookChanges",
+    "WebhookQuery",
+    "check_webhook_id",
     "new_id",
     "now",
 ]

@@ -12,9 +12,9 @@ from plugins.sql.tests.migrations.conftest import LATER, engine_of, upgrade
 from plugins.sql.tests.migrations.rich_data import DATABASES, everything_in, fill
 from tests.cli.conftest import CommandLine
 from tracking_core.config import Settings, Uri
-from tracking_core.entities import Metric, RunTag
-from tracking_core.errors import InvalidStateError
-from tracking_core.stores import Batch, NewRun, RunQuery
+from tracking_core.entities import Metric, RunTag, WebhookEvent
+from tracking_core.errors import InvalidStateError, NotFoundError
+from tracking_core.stores import Batch, NewRun, NewWebhook, RunQuery
 from tracking_core.stores.memory import MemoryStore
 from tracking_core_sql.migrations import revisions
 from tracking_core_sql.migrations.upgrade import Scripts
@@ -71,6 +71,31 @@ def test_an_old_database_is_read_upgraded_and_read_again(
         assert everything_in(store) == as_logged
         log_something(store)
     assert db.json("db", "check")["problems"] == []
+
+
+def test_a_database_without_a_place_for_webhooks_has_none_until_it_is_upgraded(
+    tmp_path: Path, quiet: Quiet
+) -> None:
+    path = tmp_path / "runs.db"
+    path.write_bytes(gzip.decompress((DATABASES / "0001.db.gz").read_bytes()))
+    new = NewWebhook(
+        name="hook", url="https://example.org", events=(WebhookEvent.MODEL_VERSION_CREATED,)
+    )
+    with opened(f"sqlite:///{path}") as store:
+        assert list(store.iterate_webhooks()) == []
+        with pytest.raises(NotFoundError):
+            store.get_webhook("0" * 32)
+        with pytest.raises(InvalidStateError) as error:
+            store.create_webhook(new)
+        assert str(error.value) == (
+            f"The database sqlite:///{path} keeps no webhooks: it is of a revision before 0002; run"
+            " `tracking db upgrade`."
+        )
+        engine = engine_of(f"sqlite:///{path}")
+        upgrade(engine, uri="", progress=quiet)
+        engine.dispose()
+        made = store.create_webhook(new)  # by the process that had it open before
+        assert list(store.iterate_webhooks()) == [made]
 
 
 def test_what_is_logged_to_a_new_database_is_as_in_the_kept_ones(

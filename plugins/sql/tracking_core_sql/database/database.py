@@ -81,6 +81,21 @@ class Database:
 
         return self._persistently(attempt)
 
+    def has(self, revision: str) -> bool:
+        """Tell whether the database has what a revision added, or has no tables yet.
+
+        One that is older is looked at again, for it may have been upgraded meanwhile.
+        """
+
+        def attempt() -> bool:
+            if not self._properties and not self._look():
+                return True
+            if revisions.is_before(self._properties, revision):
+                self._look()
+            return not revisions.is_before(self._properties, revision)
+
+        return self._persistently(attempt)
+
     def close(self) -> None:
         """Close all connections; calling it again does nothing."""
         self._place.close()

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from tracking_core_sql.database import faults, forks
+from tracking_core_sql.database import faults, forks, plain
 from tracking_core_sql.database.file_systems import network_file_system
 from tracking_core_sql.database.options import Options
 from tracking_core_sql.database.transaction import Transaction
@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 # How long one BEGIN waits inside sqlite; then it is asked again, until the time is over.
 _BUSY_MILLISECONDS = 10_000
 _MOST_TOGETHER = 64
+_MOST_IDLE = 8
 # Statistics are made after so many commits, and then each time there are ten times as many.
 _FIRST_ANALYSIS = 20
 _LAST_ANALYSIS = 20_000
@@ -61,6 +62,9 @@ class SqliteFile:
         self._turn = threading.Lock()
         self._waiting: deque[_Job[Any]] = deque()
         self._writer: Connection | None = None
+        # Open, each outside of a transaction; the last one used is the first to be used again.
+        self._readers: deque[Connection] = deque()
+        self._opened = 0
         self._commits = 0
         self._next_analysis = _FIRST_ANALYSIS
         forks.remember(self)
@@ -89,13 +93,45 @@ class SqliteFile:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection inside a transaction that sees one moment."""
-        with forks.no_fork(), self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN")
+        with forks.no_fork():
+            # Before it is taken, so that whoever closes all meanwhile closes this one too.
+            opened, is_sound = self._opened, False
             try:
-                yield connection
+                connection = self._readers.pop()
+            except IndexError:
+                connection = self._engine.connect()
+            try:
+                driver = _driver_of(connection)
+                plain.execute(connection, driver, "BEGIN")
+                try:
+                    yield connection
+                finally:
+                    if not connection.invalidated:
+                        # sqlite ends a transaction by itself where a disk fails.
+                        if driver.in_transaction:
+                            plain.execute(connection, driver, "ROLLBACK")
+                        is_sound = True
             finally:
-                if not connection.invalidated:
-                    connection.exec_driver_sql("ROLLBACK")
+                self._give_back(connection, opened, is_sound=is_sound)
+
+    def _give_back(self, connection: Connection, opened: int, *, is_sound: bool) -> None:
+        """Keep a reader for the next, unless all were closed since it was taken."""
+        if opened != self._opened:
+            if not connection.invalidated:
+                connection.detach()  # its pool is gone, and would keep it open
+            connection.close()
+        elif is_sound and len(self._readers) < _MOST_IDLE:
+            # Taking one out of the pool and giving it back costs as much as a query.
+            self._readers.append(connection)
+            if opened != self._opened:
+                self._close_readers()
+        else:
+            connection.close()
+
+    def _close_readers(self) -> None:
+        with suppress(IndexError):  # another may take the last one
+            while True:
+                self._readers.pop().close()
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
@@ -110,7 +146,11 @@ class SqliteFile:
         self._waiting.append(job)
         try:
             with self._turn:
-                if not job.is_done:
+                # Others may be before it, more than are committed together; or whoever took it
+                # was interrupted.
+                while not job.is_done:
+                    if job not in self._waiting:
+                        self._waiting.append(job)
                     with forks.no_fork():
                         self._commit_waiting()
         except BaseException:
@@ -129,12 +169,17 @@ class SqliteFile:
                 if self._commits > _FIRST_ANALYSIS:
                     self._analyse(writer)
                 writer.close()
+            # Who reads now closes its connection itself.
+            self._opened += 1
+            self._close_readers()
             self._engine.dispose()
 
     def after_fork(self) -> None:
         """Leave the parent's connections alone, and make new ones."""
-        forks.keep_for_ever((self._writer, self._engine, self._engine.pool))
+        forks.keep_for_ever((self._writer, list(self._readers), self._engine, self._engine.pool))
         self._writer = None
+        self._opened += 1
+        self._readers = deque()
         self._turn = threading.Lock()
         self._waiting = deque()
         self._engine = self._new_engine()
@@ -204,24 +249,30 @@ class SqliteFile:
 
     def _commit(self, jobs: list[_Job[Any]]) -> None:
         connection = self._writing_connection()
+        driver = _driver_of(connection)
         self._begin(connection)
         failed: dict[int, Exception] = {}
         if len(jobs) == 1:
             jobs[0].result = jobs[0].work(Transaction(connection))
         else:
             for number, job in enumerate(jobs):
-                connection.exec_driver_sql("SAVEPOINT job")
+                plain.execute(connection, driver, "SAVEPOINT job")
                 try:
                     job.result = job.work(Transaction(connection))
                 except Exception as error:
                     if isinstance(error, DBAPIError) and faults.passes(error):
                         raise
                     failed[number] = error
-                    connection.exec_driver_sql("ROLLBACK TO job")
-                connection.exec_driver_sql("RELEASE job")
-        connection.exec_driver_sql("COMMIT")
-        for number, job in enumerate(jobs):
-            job.finish(failed.get(number))
+                    plain.execute(connection, driver, "ROLLBACK TO job")
+                plain.execute(connection, driver, "RELEASE job")
+        try:
+            plain.commit(connection, driver)
+            _finish(jobs, failed)
+        except BaseException as error:
+            # Ctrl-C is felt when sqlite has committed: what is done mustn't be done again.
+            if not isinstance(error, Exception) and not driver.in_transaction:
+                _finish(jobs, failed)
+            raise
         self._commits += 1
         if self._commits >= self._next_analysis:
             self._next_analysis = self._commits + min(9 * self._commits, _LAST_ANALYSIS)
@@ -231,7 +282,7 @@ class SqliteFile:
         deadline = time.monotonic() + self._options.retry_seconds
         while True:
             try:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                plain.execute(connection, _driver_of(connection), "BEGIN IMMEDIATE")
                 return
             except DBAPIError as error:
                 if not faults.is_busy(error) or time.monotonic() > deadline:
@@ -266,6 +317,15 @@ def roll_back_what_is_interrupted(engine: Engine) -> None:
     @event.listens_for(engine, "invalidate")
     def roll_back(dbapi: sqlite3.Connection, _: object, __: object) -> None:
         dbapi.rollback()
+
+
+def _finish(jobs: list[_Job[Any]], failed: dict[int, Exception]) -> None:
+    for number, job in enumerate(jobs):
+        job.finish(failed.get(number))
+
+
+def _driver_of(connection: Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", connection.connection.dbapi_connection)
 
 
 def _patiently(cursor: Any, statement: str) -> None:

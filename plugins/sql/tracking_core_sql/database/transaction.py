@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import sqlite3
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -25,7 +27,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
+from tracking_core_sql.database import plain
+
 Row = Sequence[Any]
+X = TypeVar("X")
 
 
 class Transaction:
@@ -39,13 +44,16 @@ class Transaction:
             for a database that isn't there yet is an empty sqlite in memory.
     """
 
-    __slots__ = ("_connection", "_kept", "dialect")
+    __slots__ = ("_connection", "_driver", "_kept", "dialect")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._kept: dict[str, tuple[str, tuple[Any, ...]]] = {}
         name = connection.dialect.name
         self.dialect = "mysql" if name == "mariadb" else name
+        self._driver: sqlite3.Connection | None = None
+        if name == "sqlite":
+            self._driver = connection.connection.dbapi_connection  # type: ignore[assignment]
 
     @property
     def connection(self) -> Connection:
@@ -77,13 +85,42 @@ class Transaction:
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
     ) -> Sequence[Any]:
         """Return all rows of a query, as tuples."""
+        if self._driver is not None:
+            text = plain.text_of(statement, parameters)
+            if text is not None:
+                return plain.rows_of(self._connection, self._driver, *text)
         result = self.connection.execute(statement, parameters)
         return result.all()
+
+    def rows_of(
+        self, key: Hashable, build: Callable[[], tuple[Executable, X]]
+    ) -> tuple[Sequence[Any], X]:
+        """Return all rows of a query, and what reads them.
+
+        Args:
+            key: All that the query depends on; on sqlite, one that was built of it is used again.
+            build: Returns the query and what reads its rows.
+        """
+        if self._driver is None:
+            statement, extra = build()
+            return self.rows(statement), extra
+        found = plain.kept((self.dialect, key))
+        if found is None:
+            statement, extra = build()
+            found = plain.keep((self.dialect, key), statement, extra)
+            if found is None:
+                return self.rows(statement), extra
+        rows = plain.rows_of(self._connection, self._driver, found.sql, found.values)
+        return rows, found.extra
 
     def first(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
     ) -> Any | None:
         """Return the first row of a query, or None."""
+        if self._driver is not None:
+            text = plain.text_of(statement, parameters)
+            if text is not None:
+                return plain.first_of(self._connection, self._driver, *text)
         return self.connection.execute(statement, parameters).first()
 
     def execute(
@@ -92,7 +129,20 @@ class Transaction:
         parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> int:
         """Execute an update or delete and return how many rows it matched."""
+        if self._driver is not None and (parameters is None or isinstance(parameters, Mapping)):
+            text = plain.text_of(statement, parameters)
+            if text is not None:
+                return plain.execute(self._connection, self._driver, *text).rowcount
         return self.connection.execute(statement, parameters).rowcount
+
+    def plain_rows(self, sql: str, values: Sequence[Any]) -> Sequence[Any]:
+        """Return all rows of a query that is written for the driver, as the driver gives them."""
+        if self._driver is not None:
+            return plain.rows_of(self._connection, self._driver, sql, values)
+        result = self.connection.exec_driver_sql(sql, tuple(values))
+        rows: Sequence[Any] = result.cursor.fetchall()
+        result.close()
+        return rows
 
     def locking(self, statement: Select[Any]) -> Select[Any]:
         """Return the query so that it locks the rows it reads until the transaction ends.
@@ -148,6 +198,13 @@ class Transaction:
     ) -> None:
         if not rows:
             return
+        if self._driver is not None:
+            sql = _sqlite_insert(table, tuple(names), conflict, tuple(update))
+            if len(rows) == 1:
+                plain.execute(self._connection, self._driver, sql, rows[0])
+            else:
+                plain.execute_many(self._connection, self._driver, sql, rows)
+            return
         columns = [table.c[name] for name in names]
         key = [column.name for column in table.primary_key]
         if self.dialect == "postgresql":
@@ -164,15 +221,6 @@ class Transaction:
                 self._insert_kept("SELECT 1")
             self._kept[table.name] = (sql, tuple(_array(*each) for each in arrays))
             return
-        if self.dialect == "sqlite":
-            slots = ", ".join("?" * len(names))
-            verb = "INSERT OR IGNORE" if conflict == "ignore" else "INSERT"
-            sql = f"{verb} INTO {table.name} ({_listed(names)}) VALUES ({slots})"
-            if conflict == "update":
-                changes = ", ".join(f'"{name}" = excluded."{name}"' for name in update)
-                sql += f" ON CONFLICT ({_listed(key)}) DO UPDATE SET {changes}"
-            self.connection.exec_driver_sql(sql, [tuple(row) for row in rows])
-            return
         if self.dialect == "mysql":
             slots = ", ".join(["%s"] * len(names))
             verb = "INSERT IGNORE" if conflict == "ignore" else "INSERT"
@@ -184,6 +232,13 @@ class Transaction:
             self.connection.exec_driver_sql(sql, [tuple(row) for row in rows])
             return
         self._merge(table, names, rows, conflict, update)
+
+    def insert_one(self, table: Table, row: Mapping[str, Any]) -> int | None:
+        """Insert a row of sqlite and return its id; None: it isn't sqlite."""
+        if self._driver is None:
+            return None
+        sql = _sqlite_insert(table, tuple(row), "", ())
+        return plain.execute(self._connection, self._driver, sql, tuple(row.values())).lastrowid
 
     def _merge(
         self,
@@ -211,6 +266,20 @@ class Transaction:
             f" VALUES ({', '.join(f's.[{n}]' for n in names)});"
         )
         self.connection.execute(text(sql), parameters)
+
+
+@functools.cache
+def _sqlite_insert(
+    table: Table, names: tuple[str, ...], conflict: str, update: tuple[str, ...]
+) -> str:
+    slots = ", ".join("?" * len(names))
+    verb = "INSERT OR IGNORE" if conflict == "ignore" else "INSERT"
+    sql = f"{verb} INTO {table.name} ({_listed(names)}) VALUES ({slots})"
+    if conflict == "update":
+        changes = ", ".join(f'"{name}" = excluded."{name}"' for name in update)
+        key = _listed(column.name for column in table.primary_key)
+        sql += f" ON CONFLICT ({key}) DO UPDATE SET {changes}"
+    return sql
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, Strin
 from tracking_core.errors import InvalidStateError
 from tracking_core_sql.schema import schema_property
 
-HISTORY: tuple[str, ...] = ("0001",)
+HISTORY: tuple[str, ...] = ("0001", "0002")
 """All revisions that this code knows, the oldest first."""
 
 HEAD = HISTORY[-1]
@@ -142,6 +142,13 @@ def require(found: Mapping[str, str], *, uri: object, writing: bool) -> None:
     if not (can.writable if writing else can.readable):
         verb = "written to" if writing else "read"
         raise InvalidStateError(f"The database {uri} can't be {verb}: {can.hint}.")
+
+
+def is_before(found: Mapping[str, str], revision: str) -> bool:
+    """Tell whether a database that has these properties lacks what a revision added."""
+    own = found["revision"]
+    # What this code doesn't know is newer than all that it knows.
+    return own in HISTORY and HISTORY.index(own) < HISTORY.index(revision)
 
 
 def _what_is_impossible(readable: bool, writable: bool) -> str:

@@ -20,7 +20,7 @@ from tracking_core.stores.applying import (
 )
 from tracking_core.stores.requests import RUN_NAME_TAG, Batch, MetricHistoryQuery
 from tracking_core_sql import schema
-from tracking_core_sql.database import Database, Transaction
+from tracking_core_sql.database import Database, Transaction, constant
 from tracking_core_sql.keys import Keys
 from tracking_core_sql.runs.among_keys import among, listed
 from tracking_core_sql.runs.history import (
@@ -239,13 +239,17 @@ _run, _key, _param, _tag = schema.run.c, schema.key.c, schema.param.c, schema.ta
 _METRIC_OF_RUN = schema.run.outerjoin(
     schema.key, and_(_key.experiment == _run.experiment, _key.name == bindparam("name"))
 )
-_FIND_METRIC = (
+_FIND_METRIC = constant(
     select(_run.id, _key.id).select_from(_METRIC_OF_RUN).where(_run.run_id == bindparam("run_id"))
 )
-_IS_LOGGED = select(schema.batch.c.run).where(
-    schema.batch.c.run == bindparam("run"), schema.batch.c.digest == bindparam("digest")
+_IS_LOGGED = constant(
+    select(schema.batch.c.run).where(
+        schema.batch.c.run == bindparam("run"), schema.batch.c.digest == bindparam("digest")
+    )
 )
-_RENAME = update(schema.run).where(_run.id == bindparam("r")).values(name=bindparam("name"))
+_RENAME = constant(
+    update(schema.run).where(_run.id == bindparam("r")).values(name=bindparam("name"))
+)
 _DELETE_TAG = delete(schema.tag).where(
     _tag.run == bindparam("r"),
     _tag.key
@@ -257,6 +261,8 @@ _DELETE_TAG = delete(schema.tag).where(
 
 @functools.cache
 def _params(dialect: str) -> Select[Any]:
-    return select(_param.key, _param.head, _param.rest).where(
-        _param.run == bindparam("run"), among(dialect, _param.key, "keys")
+    return constant(
+        select(_param.key, _param.head, _param.rest).where(
+            _param.run == bindparam("run"), among(dialect, _param.key, "keys")
+        )
     )

@@ -16,7 +16,7 @@ from tracking_core.stores import RunStore
 from tracking_core.stores.applying import changed, check_experiment_writable, run_of
 from tracking_core.stores.requests import RUN_NAME_TAG, UNSET, NewRun, RunChanges
 from tracking_core_sql import schema
-from tracking_core_sql.database import Database, Transaction
+from tracking_core_sql.database import Database, Transaction, constant
 from tracking_core_sql.keys import GoneError, Keys
 from tracking_core_sql.runs.locking import RunNumbers, Runs, hold_header
 from tracking_core_sql.values import split_text
@@ -122,6 +122,9 @@ def _insert(transaction: Transaction, experiment: int, info: RunInfo, digest: st
         "idempotency_digest": digest,
         **_columns_of(info),
     }
+    number = transaction.insert_one(schema.run, row)
+    if number is not None:
+        return number
     dialect = transaction.dialect
     result = transaction.connection.execute(_insert_statement(dialect), row)
     number = result.scalar() if result.returns_rows else result.lastrowid
@@ -164,11 +167,13 @@ def _experiment_of(row: Any) -> Experiment:
 
 
 _run, _experiment = schema.run.c, schema.experiment.c
-_FIND = select(_run.idempotency_digest).where(_run.run_id == bindparam("run_id"))
-_EXPERIMENT = select(
-    _experiment.experiment_id,
-    _experiment.name,
-    _experiment.artifact_location,
-    _experiment.is_deleted,
-).where(_experiment.id == bindparam("experiment"))
+_FIND = constant(select(_run.idempotency_digest).where(_run.run_id == bindparam("run_id")))
+_EXPERIMENT = constant(
+    select(
+        _experiment.experiment_id,
+        _experiment.name,
+        _experiment.artifact_location,
+        _experiment.is_deleted,
+    ).where(_experiment.id == bindparam("experiment"))
+)
 _UPDATE = update(schema.run).where(_run.id == bindparam("r"))

@@ -23,7 +23,7 @@ from tracking_core.stores.applying import select_points
 from tracking_core.stores.requests import MetricHistoryQuery
 from tracking_core.stores.validation import MAX_INT64, MIN_INT64
 from tracking_core_sql import schema
-from tracking_core_sql.database import Transaction
+from tracking_core_sql.database import Transaction, constant
 from tracking_core_sql.runs.among_keys import among, listed
 from tracking_core_sql.runs.blocks import decode
 from tracking_core_sql.runs.origins import Origins
@@ -188,8 +188,10 @@ def page_of(
 _block = schema.metric_block.c
 _OF_METRIC = (_block.run == bindparam("run"), _block.key == bindparam("key"))
 _IN_WINDOW = (_block.last_step >= bindparam("first"), _block.first_step <= bindparam("last"))
-_WINDOW = select(_block.number, _block.data).where(*_OF_METRIC, *_IN_WINDOW).order_by(_block.number)
-_PLACES = (
+_WINDOW = constant(
+    select(_block.number, _block.data).where(*_OF_METRIC, *_IN_WINDOW).order_by(_block.number)
+)
+_PLACES = constant(
     select(
         _block.number,
         _block.points,
@@ -205,7 +207,7 @@ _PLACES = (
 
 @functools.cache
 def _numbered(dialect: str) -> Select[Any]:
-    return (
+    return constant(
         select(_block.number, _block.data)
         .where(*_OF_METRIC, among(dialect, _block.number, "numbers"))
         .order_by(_block.number)
@@ -214,7 +216,7 @@ def _numbered(dialect: str) -> Select[Any]:
 
 @functools.cache
 def _of_runs(dialect: str) -> Select[Any]:
-    return (
+    return constant(
         select(_block.run, _block.number, _block.data)
         .where(among(dialect, _block.run, "runs"), among(dialect, _block.key, "keys"), *_IN_WINDOW)
         .order_by(_block.run, _block.number)

@@ -13,7 +13,7 @@ from tracking_core.stores import validation
 from tracking_core.stores.applying import check_run_writable
 from tracking_core.stores.requests import RunChanges
 from tracking_core_sql import schema
-from tracking_core_sql.database import Database, Transaction
+from tracking_core_sql.database import Database, Transaction, constant
 from tracking_core_sql.keys import GoneError
 
 T = TypeVar("T")
@@ -201,11 +201,11 @@ def _holding(statement: Select[Any]) -> Select[Any]:
     )
 
 
-_FIND = select(_run.id, _run.experiment).where(_run.run_id == bindparam("run_id"))
-_FIND_EXPERIMENT = select(_experiment.id).where(
-    _experiment.experiment_id == bindparam("experiment_id")
+_FIND = constant(select(_run.id, _run.experiment).where(_run.run_id == bindparam("run_id")))
+_FIND_EXPERIMENT = constant(
+    select(_experiment.id).where(_experiment.experiment_id == bindparam("experiment_id"))
 )
-_HOLD = _holding(select(_run.is_deleted, _experiment.is_deleted).select_from(_BOTH))
-_HOLD_HEADER = _holding(select(*_RUN_COLUMNS, *_EXPERIMENT_COLUMNS).select_from(_BOTH))
+_HOLD = constant(_holding(select(_run.is_deleted, _experiment.is_deleted).select_from(_BOTH)))
+_HOLD_HEADER = constant(_holding(select(*_RUN_COLUMNS, *_EXPERIMENT_COLUMNS).select_from(_BOTH)))
 _HOLD_ROW = _holding(select(*_RUN_COLUMNS))
 _OWNER = select(*_EXPERIMENT_COLUMNS).select_from(_BOTH).where(_run.id == bindparam("run"))

@@ -18,7 +18,7 @@ from sqlalchemy import Select, bindparam, delete, select
 
 from tracking_core.entities import Metric
 from tracking_core_sql import schema
-from tracking_core_sql.database import Transaction
+from tracking_core_sql.database import Transaction, constant
 from tracking_core_sql.runs.among_keys import among, listed
 from tracking_core_sql.runs.blocks import Points, decode, encode
 from tracking_core_sql.runs.origins import Origin
@@ -269,22 +269,24 @@ _metric, _block_columns = schema.metric.c, schema.metric_block.c
 
 @functools.cache
 def _known(dialect: str) -> Select[Any]:
-    return select(
-        _metric.key,
-        _metric.value,
-        _metric.infinity,
-        _metric.step,
-        _metric.timestamp,
-        _metric.origin,
-        _metric.points,
-        _metric.sealed,
-    ).where(_metric.run == bindparam("run"), among(dialect, _metric.key, "keys"))
+    return constant(
+        select(
+            _metric.key,
+            _metric.value,
+            _metric.infinity,
+            _metric.step,
+            _metric.timestamp,
+            _metric.origin,
+            _metric.points,
+            _metric.sealed,
+        ).where(_metric.run == bindparam("run"), among(dialect, _metric.key, "keys"))
+    )
 
 
 @functools.cache
 def _tails(dialect: str) -> Select[Any]:
     block = _block_columns
-    return (
+    return constant(
         select(block.key, block.data)
         .select_from(schema.metric)
         .join(schema.metric_block, (block.run == _metric.run) & (block.key == _metric.key))

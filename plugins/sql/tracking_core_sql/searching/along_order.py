@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, select, union_all
+from sqlalchemy import ColumnElement, FromClause, Select, false, select, union_all
 
 from tracking_core.entities import ViewType
 from tracking_core.search import FieldKind, OrderBy
@@ -102,13 +102,27 @@ class Along:
     def _in_stretch(
         self, stretch: str, end: Sequence[Scalar] | None, limit: int
     ) -> list[tuple[int, list[Scalar]]]:
+        field = self.order[0].field
+        if field.kind in TABLES and stretch != "lacking" and not self.scope.keys.get(field.key):
+            return []
+        asked = (self.scope.identity(), self.view_type, self.tree, tuple(self.order))
+        rows, terms = self.transaction.rows_of(
+            ("along", stretch, *asked, None if end is None else tuple(end), limit),
+            lambda: self._statement(stretch, end, limit),
+        )
+        return [(row[0], [*_FIRST[stretch], *scalars(terms, row[1:])]) for row in rows]
+
+    def _statement(
+        self, stretch: str, end: Sequence[Scalar] | None, limit: int
+    ) -> tuple[Select[Any], list[OrderTerm]]:
+        """Return the query of a stretch, and what its rows are ordered by."""
         found = [
             branch
             for scope in self.scope.each()
             if (branch := self._branch(stretch, scope, end)) is not None
         ]
         if not found:
-            return []
+            return select(_run.id).where(false()), []
         self._bound(found, limit)
         terms = found[0].terms
         statement = found[0].statement(self.transaction, limit)
@@ -117,10 +131,7 @@ class Along:
             union = union_all(*(select(*part.c) for part in parts)).subquery("merged")
             merged = [clause for term in terms for clause in term.over(union).clauses()]
             statement = select(*union.c).order_by(*merged).limit(limit)
-        return [
-            (row[0], [*_FIRST[stretch], *scalars(terms, row[1:])])
-            for row in self.transaction.rows(statement)
-        ]
+        return statement, terms
 
     def _bound(self, branches: Sequence[Branch], limit: int) -> None:
         """Limit the branches to what the page can hold, where the index alone tells that.

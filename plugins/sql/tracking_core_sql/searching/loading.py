@@ -6,6 +6,7 @@ which sorts the metrics of all runs at once.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -145,16 +146,19 @@ def read_rows(
     """
     if not all(within.values()):
         return []
-    connection = transaction.connection
-    quote = connection.dialect.identifier_preparer.quote
+    dialect = transaction.dialect
+    if dialect == "sqlite":
+        lists = [list(numbers) for numbers in within.values()]
+        alone = tuple(len(numbers) == 1 for numbers in lists)
+        sql = _sqlite_query(table, tuple(columns), tuple(within), alone)
+        values = [each[0] if len(each) == 1 else json.dumps(each) for each in lists]
+        return transaction.plain_rows(sql, values)
+    quote = transaction.connection.dialect.identifier_preparer.quote
     conditions = []
     parameters: list[Any] = []
     for name, numbers in within.items():
         column = quote(name)
-        if transaction.dialect == "sqlite":
-            conditions.append(f"{column} IN (SELECT value FROM json_each(?))")
-            parameters.append(json.dumps(list(numbers)))
-        elif transaction.dialect == "postgresql":
+        if dialect == "postgresql":
             conditions.append(f"{column} = ANY(%s::bigint[])")
             parameters.append(list(numbers))
         else:
@@ -162,10 +166,19 @@ def read_rows(
             conditions.append(f"{column} IN ({','.join(map(str, map(int, numbers)))})")
     listed = ", ".join(map(quote, columns))
     sql = f"SELECT {listed} FROM {quote(table.name)} WHERE {' AND '.join(conditions)}"
-    result = connection.exec_driver_sql(sql, tuple(parameters))
-    rows: Rows = result.cursor.fetchall()
-    result.close()
-    return rows
+    return transaction.plain_rows(sql, parameters)
+
+
+@functools.cache
+def _sqlite_query(
+    table: Table, columns: tuple[str, ...], within: tuple[str, ...], alone: tuple[bool, ...]
+) -> str:
+    listed = ", ".join(f'"{name}"' for name in columns)
+    conditions = " AND ".join(
+        f'"{name}" = ?' if is_alone else f'"{name}" IN (SELECT value FROM json_each(?))'
+        for name, is_alone in zip(within, alone, strict=True)
+    )
+    return f'SELECT {listed} FROM "{table.name}" WHERE {conditions}'
 
 
 def _by_name(

@@ -6,10 +6,11 @@ experiment is searched they are constants; where several are, the number is look
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, literal, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, literal, or_, select
 
 from tracking_core.entities import RunStatus, ViewType
 from tracking_core.search import Field, FieldKind, OrderBy
@@ -72,6 +73,11 @@ class Scope:
 
     experiments: tuple[KnownExperiment, ...]
     keys: dict[str, dict[int, int]]
+
+    def identity(self) -> Hashable:
+        """Return what tells this scope from others."""
+        keys = tuple((name, tuple(numbers.items())) for name, numbers in self.keys.items())
+        return (self.experiments, keys)
 
     def each(self) -> list[Scope]:
         """Return a scope for each experiment."""
@@ -180,28 +186,45 @@ def find_scope(
         experiment_ids: The experiments, which needn't be there; None: all that are active.
         names: The names that the search uses.
     """
-    columns = schema.experiment.c
-    wanted = (
-        columns.is_deleted == 0
-        if experiment_ids is None
-        else transaction.among(columns.experiment_id, list(dict.fromkeys(experiment_ids)))
+    wanted = None if experiment_ids is None else tuple(dict.fromkeys(experiment_ids))
+    rows, _ = transaction.rows_of(
+        ("experiments", wanted), lambda: (_experiments_query(transaction, wanted), None)
     )
-    query = select(columns.id, columns.experiment_id, columns.is_deleted).where(wanted)
     experiments = tuple(
         KnownExperiment(number, experiment_id, bool(is_deleted))
-        for number, experiment_id, is_deleted in transaction.rows(query.order_by(columns.id))
+        for number, experiment_id, is_deleted in rows
     )
-    storable = sorted(name for name in set(names) if can_be_key(name))
+    storable = tuple(sorted(name for name in set(names) if can_be_key(name)))
     keys: dict[str, dict[int, int]] = {}
     if experiments and storable:
-        key = schema.key.c
-        key_query = select(key.name, key.experiment, key.id).where(
-            transaction.among(key.name, storable),
-            _among_numbers(transaction, key.experiment, [each.number for each in experiments]),
+        numbers = tuple(each.number for each in experiments)
+        found, _ = transaction.rows_of(
+            ("keys", storable, numbers), lambda: (_keys_query(transaction, storable, numbers), None)
         )
-        for name, experiment, number in transaction.rows(key_query):
+        for name, experiment, number in found:
             keys.setdefault(name, {})[experiment] = number
     return Scope(experiments, keys)
+
+
+def _experiments_query(transaction: Transaction, wanted: Sequence[str] | None) -> Select[Any]:
+    columns = schema.experiment.c
+    condition = (
+        columns.is_deleted == 0
+        if wanted is None
+        else transaction.among(columns.experiment_id, wanted)
+    )
+    query = select(columns.id, columns.experiment_id, columns.is_deleted)
+    return query.where(condition).order_by(columns.id)
+
+
+def _keys_query(
+    transaction: Transaction, names: Sequence[str], numbers: Sequence[int]
+) -> Select[Any]:
+    key = schema.key.c
+    return select(key.name, key.experiment, key.id).where(
+        transaction.among(key.name, names),
+        _among_numbers(transaction, key.experiment, list(numbers)),
+    )
 
 
 def _in_experiments(transaction: Transaction, numbers: list[int]) -> ColumnElement[bool]:

@@ -13,15 +13,16 @@ knows how values are spread over a table, but not how those of one key are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, func, select
+from sqlalchemy import ColumnElement, FromClause, Select, func, select
 
 from tracking_core.entities import ViewType
 from tracking_core_sql import schema
 from tracking_core_sql.database import Transaction
 from tracking_core_sql.searching.along_order import Along, is_along_order
 from tracking_core_sql.searching.conditions import Tree, condition
-from tracking_core_sql.searching.orders import scalars
+from tracking_core_sql.searching.orders import OrderTerm, scalars
 from tracking_core_sql.searching.pages import PlaceInOrder, order_terms, page_statement
 from tracking_core_sql.searching.planning import go_by_index
 from tracking_core_sql.searching.run_fields import Scope
@@ -62,10 +63,21 @@ def find_runs(
     is_along = is_along_order(order, scope)
     if is_along and not (counts and is_filter_first(counts[0][0], limit)):
         return Along(transaction, scope, view_type, tree, order, place.end).find(limit)
-    tables, conditions = _matching(transaction, scope, view_type, tree, counts)
-    terms = order_terms(place.ordering, lambda each: scope.place(each.field).sorted())
-    statement = page_statement(transaction, tables, _run.id, conditions, terms, place.end, limit)
-    return [(row[0], scalars(terms, row[1:])) for row in transaction.rows(statement)]
+    if not counts:
+        go_by_index(transaction, is_wanted=False)
+
+    def build() -> tuple[Select[Any], list[OrderTerm]]:
+        tables, conditions = _matching(transaction, scope, view_type, tree, counts)
+        terms = order_terms(place.ordering, lambda each: scope.place(each.field).sorted())
+        return (
+            page_statement(transaction, tables, _run.id, conditions, terms, place.end, limit),
+            terms,
+        )
+
+    first = counts[0][1].test if counts else None
+    asked = (scope.identity(), view_type, tree, tuple(order), place.end, limit)
+    rows, terms = transaction.rows_of(("page", first, *asked), build)
+    return [(row[0], scalars(terms, row[1:])) for row in rows]
 
 
 def count_found(
@@ -74,6 +86,8 @@ def count_found(
     """Return how many runs match."""
     go_by_index(transaction, is_wanted=True)
     counts = counted(transaction, sources(tree, scope), scope)
+    if not counts:
+        go_by_index(transaction, is_wanted=False)
     tables, conditions = _matching(transaction, scope, view_type, tree, counts)
     row = transaction.first(select(func.count()).select_from(tables).where(*conditions))
     return int(row[0]) if row is not None else 0
@@ -89,7 +103,6 @@ def _matching(
     """Return the tables and the conditions that find all runs that match."""
     if counts:
         return from_filter(transaction, counts[0][1], scope, view_type)
-    go_by_index(transaction, is_wanted=False)
     conditions = scope.view(transaction, view_type)
     if tree is not None:
         conditions.append(condition(transaction, tree, scope.place))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, func, select
+from sqlalchemy import ColumnElement, FromClause, Select, func, select
 
 from tracking_core.entities import ViewType
 from tracking_core.search import Comparison, FieldKind, Membership, NullTest, Operator
@@ -96,14 +97,19 @@ def counted(
     """Return how many rows pass each test, up to a bound, in one statement; the fewest first."""
     if not found:
         return []
-    columns = []
-    for number, source in enumerate(found):
-        table = source.table()
-        rows = select(table.c.run).where(*source.conditions(transaction, scope, table))
-        limited = rows.limit(MOST_COUNTED).subquery(f"s{number}")
-        columns.append(select(func.count()).select_from(limited).scalar_subquery())
-    counts = transaction.rows(select(*columns))[0]
-    return sorted(zip(counts, found, strict=True), key=lambda pair: pair[0])
+
+    def build() -> tuple[Select[Any], None]:
+        columns = []
+        for number, source in enumerate(found):
+            table = source.table()
+            rows = select(table.c.run).where(*source.conditions(transaction, scope, table))
+            limited = rows.limit(MOST_COUNTED).subquery(f"s{number}")
+            columns.append(select(func.count()).select_from(limited).scalar_subquery())
+        return select(*columns), None
+
+    tests = tuple(source.test for source in found)
+    rows, _ = transaction.rows_of(("counts", scope.identity(), tests), build)
+    return sorted(zip(rows[0], found, strict=True), key=lambda pair: pair[0])
 
 
 def from_filter(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from tracking_core.entities import DatasetSummary, Run
 from tracking_core.errors import NotFoundError
@@ -19,7 +19,7 @@ from tracking_core.stores import (
     validation,
 )
 from tracking_core_sql import schema
-from tracking_core_sql.database import Database, Transaction
+from tracking_core_sql.database import Database, Transaction, constant
 from tracking_core_sql.searching.conditions import Tree, is_compilable
 from tracking_core_sql.searching.loading import KeyNames, load_runs
 from tracking_core_sql.searching.pages import MOST_ORDERS, PlaceInOrder, checked_tree
@@ -28,6 +28,13 @@ from tracking_core_sql.searching.run_pages import count_found, find_runs
 
 _run = schema.run.c
 _experiment = schema.experiment.c
+
+
+_FIND = constant(
+    select(_run.id, _experiment.id, _experiment.experiment_id, _experiment.is_deleted)
+    .join_from(schema.run, schema.experiment)
+    .where(_run.run_id == bindparam("run_id"))
+)
 
 
 class SqlRunSearch(RunStore):
@@ -41,14 +48,9 @@ class SqlRunSearch(RunStore):
 
     def get_run(self, run_id: str, *, projection: Projection = EVERYTHING) -> Run:
         validation.check_run_id(run_id)
-        query = (
-            select(_run.id, _experiment.id, _experiment.experiment_id, _experiment.is_deleted)
-            .join_from(schema.run, schema.experiment)
-            .where(_run.run_id == run_id)
-        )
 
         def work(transaction: Transaction) -> Run:
-            row = transaction.first(query)
+            row = transaction.first(_FIND, {"run_id": run_id})
             if row is None:
                 raise NotFoundError(f"There is no run with the id {run_id!r}.")
             experiment = KnownExperiment(row[1], row[2], bool(row[3]))

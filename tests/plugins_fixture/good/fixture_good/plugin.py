@@ -43,3 +43,13 @@ def tracking_commands():
         # The core's own command of this name wins.
         CommandSpec(name="runs", implementation="fixture_good.commands:greet", summary="Not me."),
     ]
+
+
+@hookimpl
+def tracking_request_headers(uri, settings):
+    return {"X-Platform": uri}
+
+
+@hookimpl
+def tracking_request_auth(uri, settings):
+    return (lambda request: request) if "signed" in uri else None

@@ -1,0 +1,1 @@
+"""The REST backend: a server that speaks MLflow's REST API."""

@@ -1,0 +1,1 @@
+"""Webhooks: what happens in the model registry is told to addresses that asked for it."""
