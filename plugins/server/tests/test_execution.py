@@ -191,13 +191,23 @@ def test_a_backend_that_hangs_is_503_and_others_are_still_answered(
         release.set()
 
 
-def test_calls_that_compute_for_long_take_turns(execution: Execution) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "most_at_once"),
+    [
+        (0.03, 1),
+        # Short enough for the event loop to try it too, now and then.
+        (0.012, 2),
+    ],
+)
+def test_calls_that_compute_for_long_take_turns(
+    execution: Execution, seconds: float, most_at_once: int
+) -> None:
     running, most = [0], [0]
 
     def compute() -> None:
         running[0] += 1
         most[0] = max(most[0], running[0])
-        end = time.thread_time() + 0.012
+        end = time.thread_time() + seconds
         while time.thread_time() < end:
             pass
         running[0] -= 1
@@ -206,10 +216,10 @@ def test_calls_that_compute_for_long_take_turns(execution: Execution) -> None:
         for _ in range(3):
             await execution.run("computing", compute)
         most[0] = 0
-        await asyncio.gather(*(execution.run("computing", compute) for _ in range(8)))
+        await asyncio.gather(*(execution.run("computing", compute) for _ in range(30)))
 
     asyncio.run(run())
-    assert most[0] == 1
+    assert 1 <= most[0] <= most_at_once
 
 
 def test_calls_that_wait_for_long_do_not_take_turns(execution: Execution) -> None:

@@ -58,19 +58,30 @@ class _Kind:
         self._until_try -= 1
         return self._until_try < 0 and self._last < _HELD_UP_SECONDS
 
-    def note_alone(self, elapsed: float, computing: float) -> None:
-        """Learn from a call that a thread made while there was no other."""
-        self.only_computes = computing > elapsed / 2
+    def note_in_thread(self, elapsed: float, computing: float | None) -> None:
+        """Learn from a call that a thread made.
 
-    def note(self, elapsed: float, *, has_waited: bool, in_thread: bool) -> None:
-        """Learn from a call that was made."""
+        Args:
+            elapsed: Seconds that it took.
+            computing: Seconds of them in which it computed; None: there were other calls.
+        """
         self._last = elapsed
-        if in_thread:
-            return
+        if computing is not None:
+            self.only_computes = computing > elapsed / 2
+
+    def note_at_once(self, elapsed: float, *, has_waited: bool | None) -> None:
+        """Learn from a call that the event loop made.
+
+        Args:
+            elapsed: Seconds that it took.
+            has_waited: None: nobody knows.
+        """
+        self._last = elapsed
         weight = 0.2 if self.is_quick else 1.0
         self._elapsed += (elapsed - self._elapsed) * weight
-        self._waits += (has_waited - self._waits) * weight
-        self.only_computes = self._waits < 0.5
+        if has_waited is not None:
+            self._waits += (has_waited - self._waits) * weight
+            self.only_computes = self._waits < 0.5
         self.is_quick = (
             elapsed < _HELD_UP_SECONDS and self._elapsed < _QUICK_SECONDS and self._waits < 0.5
         )
@@ -108,7 +119,7 @@ class Execution:
         if kind is None:
             kind = self._kinds[name] = _Kind()
         if kind.goes_at_once():
-            return _measured(kind, call, in_thread=False)
+            return self._at_once(kind, call)
         if self._waiting >= _MOST_WAITING:
             raise StoreUnavailableError(
                 f"The server has {self._waiting} calls to make already; try again later."
@@ -117,10 +128,8 @@ class Execution:
         self._waiting += 1
         try:
             pool = self._computing if kind.only_computes else self._pool
-            alone = self._waiting == 1
-            work = loop.run_in_executor(
-                pool, lambda: _measured(kind, call, in_thread=True, alone=alone)
-            )
+            is_alone = self._waiting == 1
+            work = loop.run_in_executor(pool, lambda: _in_thread(kind, call, is_alone=is_alone))
             return await asyncio.wait_for(work, self._timeout)
         except asyncio.TimeoutError:
             raise StoreUnavailableError(
@@ -128,6 +137,17 @@ class Execution:
             ) from None
         finally:
             self._waiting -= 1
+
+    def _at_once(self, kind: _Kind, call: Callable[[], T]) -> T:
+        began, waits = time.perf_counter(), _waits()
+        try:
+            return call()
+        finally:
+            elapsed = time.perf_counter() - began
+            has_waited = _waits() > waits
+            # Beside a thread it may have waited for Python's lock alone.
+            is_known = not (has_waited and self._waiting)
+            kind.note_at_once(elapsed, has_waited=has_waited if is_known else None)
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Return what a call returns that waits, and for how long nobody knows."""
@@ -139,16 +159,13 @@ class Execution:
         self._computing.shutdown(wait=True, cancel_futures=True)
 
 
-def _measured(kind: _Kind, call: Callable[[], T], *, in_thread: bool, alone: bool = False) -> T:
-    began, waits = time.perf_counter(), _waits()
-    computed = time.thread_time() if alone else 0.0
+def _in_thread(kind: _Kind, call: Callable[[], T], *, is_alone: bool) -> T:
+    began, computed = time.perf_counter(), time.thread_time()
     try:
         return call()
     finally:
-        elapsed = time.perf_counter() - began
-        if alone:
-            kind.note_alone(elapsed, time.thread_time() - computed)
-        kind.note(elapsed, has_waited=_waits() > waits, in_thread=in_thread)
+        computing = time.thread_time() - computed if is_alone else None
+        kind.note_in_thread(time.perf_counter() - began, computing)
 
 
 if sys.platform == "linux":
