@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, Executable, LargeBinary
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 E = TypeVar("E", bound=Executable)
 
@@ -145,9 +145,8 @@ def execute(
         return connection.exec_driver_sql(sql, tuple(values))
     try:
         return driver.execute(sql, values)
-    except BaseException as error:
-        _tell(connection, driver, sql, values, error)
-        raise
+    except sqlite3.Error as error:
+        raise _told(connection, driver, sql, values, error) from error
 
 
 def execute_many(
@@ -159,17 +158,16 @@ def execute_many(
         return
     try:
         driver.executemany(sql, rows)
-    except BaseException as error:
-        _tell(connection, driver, sql, (), error)
-        raise
+    except sqlite3.Error as error:
+        raise _told(connection, driver, sql, (), error) from error
 
 
 def commit(connection: Connection, driver: sqlite3.Connection) -> None:
-    """Commit; as `execute`, but who is interrupted can ask the driver whether it did."""
+    """Commit; as `execute`, but nobody is told: who is interrupted can ask the driver for it."""
     try:
         driver.execute("COMMIT")
     except sqlite3.Error as error:
-        _tell(connection, driver, "COMMIT", (), error)
+        raise _told(connection, driver, "COMMIT", (), error) from error
 
 
 def rows_of(
@@ -181,9 +179,8 @@ def rows_of(
     try:
         # No name for the cursor: a traceback would keep it, and it what the connection sees.
         return driver.execute(sql, values).fetchall()
-    except BaseException as error:
-        _tell(connection, driver, sql, values, error)
-        raise
+    except sqlite3.Error as error:
+        raise _told(connection, driver, sql, values, error) from error
 
 
 def first_of(
@@ -194,9 +191,8 @@ def first_of(
         return connection.exec_driver_sql(sql, tuple(values)).first()
     try:
         return driver.execute(sql, values).fetchone()
-    except BaseException as error:
-        _tell(connection, driver, sql, values, error)
-        raise
+    except sqlite3.Error as error:
+        raise _told(connection, driver, sql, values, error) from error
 
 
 def _is_watched(connection: Connection) -> bool:
@@ -212,34 +208,25 @@ def _is_watched(connection: Connection) -> bool:
     )
 
 
-def _tell(
+def _told(
     connection: Connection,
     driver: sqlite3.Connection,
     sql: str,
     values: Sequence[Any],
-    error: BaseException,
-) -> None:
-    """Raise sqlite's error as SQLAlchemy's, and let go of a connection that can't be used."""
-    if isinstance(error, sqlite3.Error):
-        is_lost = connection.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
-        if is_lost:
-            _give_up(connection)
-        raise DBAPIError.instance(
-            sql,
-            tuple(values),
-            error,
-            sqlite3.Error,
-            dialect=connection.dialect,
-            connection_invalidated=is_lost,
-        ) from error
-    if not isinstance(error, Exception):
-        _give_up(connection)
-
-
-def _give_up(connection: Connection) -> None:
-    """Let go of a connection whose statement was interrupted, as by Ctrl-C."""
-    if not connection.invalidated:
+    error: sqlite3.Error,
+) -> StatementError:
+    """Return sqlite's error as SQLAlchemy's; a connection that can't be used is let go of."""
+    is_lost = connection.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
+    if is_lost and not connection.invalidated:
         connection.invalidate()
+    return DBAPIError.instance(
+        sql,
+        tuple(values),
+        error,
+        sqlite3.Error,
+        dialect=connection.dialect,
+        connection_invalidated=is_lost,
+    )
 
 
 def _has_processors(compiled: Any) -> bool:

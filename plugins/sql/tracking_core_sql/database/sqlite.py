@@ -64,7 +64,7 @@ class SqliteFile:
         self._writer: Connection | None = None
         # Open, each outside of a transaction; the last one used is the first to be used again.
         self._readers: deque[Connection] = deque()
-        self._opened = 0
+        self._generation = 0
         self._commits = 0
         self._next_analysis = _FIRST_ANALYSIS
         forks.remember(self)
@@ -95,7 +95,7 @@ class SqliteFile:
         """Give a connection inside a transaction that sees one moment."""
         with forks.no_fork():
             # Before it is taken, so that whoever closes all meanwhile closes this one too.
-            opened, is_sound = self._opened, False
+            generation, is_sound = self._generation, False
             try:
                 connection = self._readers.pop()
             except IndexError:
@@ -112,18 +112,18 @@ class SqliteFile:
                             plain.execute(connection, driver, "ROLLBACK")
                         is_sound = True
             finally:
-                self._give_back(connection, opened, is_sound=is_sound)
+                self._give_back(connection, generation, is_sound=is_sound)
 
-    def _give_back(self, connection: Connection, opened: int, *, is_sound: bool) -> None:
+    def _give_back(self, connection: Connection, generation: int, *, is_sound: bool) -> None:
         """Keep a reader for the next, unless all were closed since it was taken."""
-        if opened != self._opened:
+        if generation != self._generation:
             if not connection.invalidated:
                 connection.detach()  # its pool is gone, and would keep it open
             connection.close()
         elif is_sound and len(self._readers) < _MOST_IDLE:
             # Taking one out of the pool and giving it back costs as much as a query.
             self._readers.append(connection)
-            if opened != self._opened:
+            if generation != self._generation:
                 self._close_readers()
         else:
             connection.close()
@@ -170,7 +170,7 @@ class SqliteFile:
                     self._analyse(writer)
                 writer.close()
             # Who reads now closes its connection itself.
-            self._opened += 1
+            self._generation += 1
             self._close_readers()
             self._engine.dispose()
 
@@ -178,7 +178,7 @@ class SqliteFile:
         """Leave the parent's connections alone, and make new ones."""
         forks.keep_for_ever((self._writer, list(self._readers), self._engine, self._engine.pool))
         self._writer = None
-        self._opened += 1
+        self._generation += 1
         self._readers = deque()
         self._turn = threading.Lock()
         self._waiting = deque()
@@ -316,7 +316,8 @@ def roll_back_what_is_interrupted(engine: Engine) -> None:
     # sqlite keeps a closed connection, and its locks, as long as a traceback holds a cursor.
     @event.listens_for(engine, "invalidate")
     def roll_back(dbapi: sqlite3.Connection, _: object, __: object) -> None:
-        dbapi.rollback()
+        with suppress(sqlite3.Error):  # it may be closed already
+            dbapi.rollback()
 
 
 def _finish(jobs: list[_Job[Any]], failed: dict[int, Exception]) -> None:
